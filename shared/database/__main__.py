@@ -1,0 +1,3 @@
+from shared.database.migrate import main
+
+main()
