@@ -1,0 +1,1 @@
+"""Consent episodes: open, suspended, ended; holds; discards."""

@@ -1,0 +1,1 @@
+"""Families, the people filmed, and the care team."""

@@ -1,0 +1,1 @@
+"""The rights conversation, consent records and their evidence."""

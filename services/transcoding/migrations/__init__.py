@@ -1,0 +1,5 @@
+"""The service's own branch of migrations."""
+
+from services.transcoding.tables import metadata
+
+__all__ = ["metadata"]

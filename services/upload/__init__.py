@@ -1,0 +1,1 @@
+"""Takes recordings in: resumable, checked, sealed."""
