@@ -1,0 +1,62 @@
+"""The real parts that tests share: of a stack for the session, or a running one with `ATTUNE_TEST_STACK=<folder>`."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.stack import Stack, Store
+from tests.stack import Database, Databases, joined_folder
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """PostgreSQL, Kafka, S3 and the mail catcher, running; no process of ours."""
+    with Stack(joined_folder() or tmp_path_factory.mktemp("stack")) as stack:
+        yield stack.start(infrastructure=True, without=["traces"])
+
+
+@pytest.fixture(scope="session")
+def traces(stack: Stack) -> str:
+    """Address of the trace viewer (Zipkin's API is under `/api/v2`)."""
+    stack.start(only=["traces"])
+    return stack.url("traces")
+
+
+@pytest.fixture(scope="session")
+def databases(stack: Stack) -> Iterator[Databases]:
+    databases = Databases(stack)
+    yield databases
+    databases.drop_all()
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[Callable[[str], Database]]:
+    """`database("upload")`: a fresh database with that service's tables, dropped after the test."""
+    made: list[Database] = []
+
+    def make(service: str) -> Database:
+        made.append(databases.migrated(service))
+        return made[-1]
+
+    yield make
+    for database in made:
+        databases.drop(database.name)
+
+
+@pytest.fixture(scope="session")
+def kafka_servers(stack: Stack) -> str:
+    """`host:port`, comma-separated."""
+    return stack.kafka_servers
+
+
+@pytest.fixture(scope="session")
+def s3(stack: Stack) -> Store:
+    """Endpoint, and the keys of each service's user and of root."""
+    return stack.store
+
+
+@pytest.fixture(scope="session")
+def mail_folder(stack: Stack) -> Path:
+    """Where every message sent appears as one `.eml` file."""
+    return stack.mail_folder

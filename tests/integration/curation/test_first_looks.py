@@ -1,0 +1,64 @@
+"""A first look is served until the review film is there, and not a moment longer."""
+
+from uuid import uuid4
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from shared.contracts.transcoding import PreparationFailed
+from shared.identity import Role
+from tests.integration.curation.watching import play, views
+from tests.integration.curation.world import Curation, Family, look_at, ready, received
+
+
+def test_it_is_watched_until_the_film_is_there(curation: Curation, family: Family) -> None:
+    who, came = curation.token(family.practitioner), received(family)
+    curation.hears(came, family)
+    path = f"/v1/recordings/{came.recording_id}"
+    assert curation.http.get(f"{path}/first-look", headers=who).status_code == 404
+    short, whole = (curation.consent.register(family.episode_id) for _ in range(2))
+    for artefact, frames in ((short, 100), (whole, 500)):  # a later one takes the place of the one before
+        curation.hears(look_at(came.recording_id, frames, artefact), family)
+        curation.store(artefact, b"what the camera coded")
+        assert curation.http.get(f"{path}/first-look", headers=who).json() == {
+            "recording_id": str(came.recording_id),
+            "family_id": str(family.family_id),
+            "artefact_id": str(artefact),
+            "frames": frames,
+            "rate": {"numerator": 50, "denominator": 1},
+        }
+        assert play(curation, who, artefact).content == b"what the camera coded"
+    assert curation.http.get(f"{path}/film", headers=who).status_code == 409
+    curation.hears(PreparationFailed(recording_id=came.recording_id, code="no_room", retryable=True), family)
+    assert play(curation, who, short).status_code == play(curation, who, whole).status_code == 200
+    curation.hears(ready(came.recording_id), family)
+    assert curation.http.get(f"{path}/first-look", headers=who).status_code == 404
+    assert play(curation, who, short).status_code == play(curation, who, whole).status_code == 404
+    assert curation.http.get(f"{path}/film", headers=who).status_code == 200
+    assert {view["kind"] for view in views(curation, family)} == {"first_look"}  # who watched is not forgotten
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_one_that_is_heard_of_after_the_film_is_none(curation: Curation, family: Family, late: bool) -> None:
+    other, recording = curation.consent.register(family.episode_id), uuid7()
+    events = [look_at(recording, artefact=other), ready(recording)]
+    for event in events[::-1] if late else events:
+        curation.hears(event, family)
+    assert play(curation, curation.token(family.practitioner), other).status_code == 404
+    assert curation.value("SELECT count(*) FROM first_looks WHERE recording_id = $1", recording) == 0
+
+
+def test_the_films_of_others_keep_theirs(curation: Curation, family: Family) -> None:
+    looked, recording = curation.consent.register(family.episode_id), uuid7()
+    curation.hears(look_at(recording, artefact=looked), family)
+    curation.hears(ready(uuid7()), family)
+    curation.store(looked, b"still")
+    assert play(curation, curation.token(family.practitioner), looked).content == b"still"
+
+
+def test_strangers_do_not_look(curation: Curation, family: Family) -> None:
+    recording = uuid7()
+    curation.hears(look_at(recording), family)
+    for stranger in (curation.token(uuid4()), curation.token(uuid4(), Role.FAMILY, uuid4())):
+        answer = curation.http.get(f"/v1/recordings/{recording}/first-look", headers=stranger)
+        assert answer.status_code == 403

@@ -1,0 +1,295 @@
+"""From a job to what counts, and what is left of an attempt that is refused, loses its lease, fails or dies."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psutil
+import pytest
+from sqlalchemy import text
+
+from deploy.local.stack import Stack
+from deploy.local.supervisor import CHECKOUT
+from services.transcoding import operations
+from services.transcoding.api import Status
+from services.transcoding.failures import MEANINGS, Code, Failure
+from services.transcoding.jailed import Progress
+from services.transcoding.model import Cut, Make
+from services.transcoding.workers import Worker
+from shared import jobs
+from shared.contracts.transcoding import ClipCut, PreparationFailed, RecordingReady, StillFailed, StillMade
+from shared.database import unit_of_work
+from shared.identity import Identity, Role
+from shared.media_store import NewArtefact, Refused, StandingPermit, Store
+from shared.settings import HorizonSettings
+from tests import films
+from tests.integration.transcoding.world import World, store_settings
+
+
+def children() -> set[int]:
+    """Of this process, threads' too."""
+    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
+    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+
+
+async def test_a_film_is_made_ready_and_a_clip_of_it_cut(world: World, short: Path) -> None:
+    recording, clip = await world.recording(short), uuid4()
+    async with world.working():
+        await world.becomes(recording, "done")
+        film = (await world.made(recording))["review_film"]
+        await world.ask(Make.CLIP, clip, [recording], [Cut(recording, film, 10, 30)])
+        await world.becomes(clip, "done")
+    ready, cut = await world.told()
+    assert isinstance(ready, RecordingReady) and ready.frames == 50
+    assert isinstance(cut, ClipCut) and cut.frames == 20
+    made = {*(await world.made(recording)).values(), *(await world.made(clip)).values()}
+    assert {one.artefact_id for one in ready.artefacts} | {cut.artefact_id} == made == await world.stored()
+    assert (await world.plain(film))[4:8] == b"ftyp"
+    assert (await world.job(recording)).progress == {"frames": 50, "of": 50, "fraction": 1.0}
+    assert await world.row("SELECT * FROM attempts") is None
+    assert list((world.folder / "worker").iterdir()) == []
+
+
+async def test_a_still_is_made_under_its_own_purpose_or_says_that_it_may_not(world: World, short: Path) -> None:
+    recording, still, refused = await world.recording(short), uuid4(), uuid4()
+    async with world.working():
+        await world.becomes(recording, "done")
+        film = (await world.made(recording))["review_film"]
+        before = len(world.giver.asked)
+        await world.ask(Make.STILL, still, [recording], [Cut(recording, film, 7, 8)])
+        await world.becomes(still, "done")
+        asked = world.giver.asked[before:]
+        assert {one["purpose"] for one in asked} == {"stills"} and asked[0]["read"] == [str(film)]
+        assert [new["kind"] for new in asked[0]["write"]] == ["still"]
+        world.giver.refusing = "no_consent"
+        await world.ask(Make.STILL, refused, [recording], [Cut(recording, film, 8, 9)])
+        await world.becomes(refused, "failed")
+    made = (await world.made(still))["still"]
+    assert (await world.told())[-2:] == [
+        StillMade(still_id=still, artefact_id=made),
+        StillFailed(still_id=refused, code="not_allowed", retryable=True),
+    ]
+    world.giver.refusing = None
+    (world.folder / "still.jpg").write_bytes(await world.plain(made))
+    assert films.numbers(world.folder / "still.jpg") == [7]
+    assert made in await world.stored() and await world.row("SELECT * FROM attempts") is None
+
+
+@pytest.fixture(scope="session")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Longer in the making than a permit lives."""
+    return films.make(tmp_path_factory.mktemp("films") / "long.mp4", 1500, 50, "640x360")
+
+
+@pytest.mark.parametrize(
+    ("reason", "ends"), [("no_consent", "failed"), ("suspended", "paused"), ("ended", "cancelled")]
+)
+async def test_a_refusal_in_the_middle_stops_everything(world: World, long: Path, reason: str, ends: str) -> None:
+    world.giver.seconds = 1
+    recording, before = await world.recording(long), children()
+    async with world.working():
+        async with asyncio.timeout(60):
+            while (await world.job(recording)).progress is None:
+                await asyncio.sleep(0.02)
+        for pid in (at_it := children() - before):
+            os.kill(pid, signal.SIGSTOP)  # ffmpeg, which from now on tells nothing and does not end by itself
+        assert at_it
+        world.giver.refusing = reason
+        await asyncio.to_thread(world.giver.refused.wait, 60)
+        stood = (await world.job(recording)).progress
+        job = await world.becomes(recording, ends)
+        assert job.progress == stood
+        assert children() - before == set()
+        assert await world.stored() == set()
+        assert list((world.folder / "worker").iterdir()) == []
+        told = await world.told()
+        if ends == "failed":
+            assert told == [PreparationFailed(recording_id=recording, code="not_allowed", retryable=True)]
+            assert job.failure == {"code": "not_allowed", "detail": reason}
+        else:
+            assert told == [] and job.attempts == (0 if ends == "paused" else 1)
+
+
+async def test_nothing_is_noted_of_work_that_is_refused(world: World) -> None:
+    recording, worker = uuid4(), world.worker()
+    await world.ask(Make.REVIEW_FILM, recording, [recording])
+    job = await jobs.claim(world.database, list(Make), "worker")
+    assert job
+    new = [NewArtefact(uuid4(), world.episode, "review_film")]
+    permit = worker.permits.standing("review", world.practitioner, write=new)
+    await worker._progress(job, permit)(Progress(1, 10))
+    assert (await world.job(recording)).progress["frames"] == 1
+    held, world.giver.refusing = await permit.current(), "no_consent"
+    permit.drop(held)
+    with pytest.raises(Refused):
+        await worker._progress(job, permit)(Progress(2, 10))
+    assert (await world.job(recording)).progress["frames"] == 1
+
+
+async def test_what_was_refused_is_tried_again_anew_and_closes_well(world: World, short: Path) -> None:
+    recording = await world.recording(short)
+    registered = [set(world.giver.episodes)]
+    world.giver.refusing = "no_consent"
+    async with world.working():
+        await world.becomes(recording, "failed")
+        world.giver.refusing = None
+        await world.again(recording)
+        await world.becomes(recording, "done")
+    made = set((await world.made(recording)).values())
+    assert made == await world.stored() == set(map(UUID, world.giver.episodes)) - set(map(UUID, *registered))
+    failed, ready = await world.told()
+    assert isinstance(failed, PreparationFailed) and isinstance(ready, RecordingReady)
+    assert (await world.row("SELECT failure FROM works")).failure is None
+
+
+async def test_an_attempt_without_the_store_is_none_even_where_another_left_something(
+    world: World, short: Path
+) -> None:
+    recording, left = await world.recording(short), uuid4()
+    job = await jobs.claim(world.database, list(Make), "worker")
+    assert job
+    async with unit_of_work(world.database, world.episode) as uow:
+        await operations.began(uow, job, [left])
+    nowhere = store_settings(world.s3, "transcoding").model_copy(update={"endpoint": "127.0.0.1:9"})
+    async with Store(nowhere, HorizonSettings()) as away:
+        with pytest.raises(jobs.HandBack):
+            await replace(world.worker(), store=away).work(job)
+    await jobs.hand_back(world.database, job)
+    async with world.working():
+        await world.becomes(recording, "done")
+    assert left not in await world.stored() and await world.row("SELECT * FROM attempts") is None
+
+
+class Loser(Worker):
+    """Loses its lease when all its artefacts are in the store and it is about to say so; once."""
+
+    lost = False
+
+    async def _seal(self, permit: StandingPermit, artefact_id: UUID, path: Path) -> None:
+        await super()._seal(permit, artefact_id, path)
+        if path.name == "waveform.png" and not Loser.lost:
+            Loser.lost = True
+            taken = "UPDATE jobs SET token = gen_random_uuid(), leased_until = now() - interval '1 second'"
+            async with self.database.sessions.begin() as session:
+                await session.execute(text(taken))
+
+
+async def test_what_the_loser_wrote_is_purged_and_changes_nothing(world: World, short: Path) -> None:
+    recording = await world.recording(short)
+    async with world.working(world.worker(kind=Loser)):
+        await world.becomes(recording, "done")
+    assert Loser.lost
+    made, registered = set((await world.made(recording)).values()), set(map(UUID, world.giver.episodes)) - {recording}
+    assert made < registered and len(registered) == 2 * len(made)
+    assert await world.stored() == made
+    assert await world.row("SELECT * FROM attempts") is None
+    (ready,) = await world.told()
+    assert isinstance(ready, RecordingReady) and {one.artefact_id for one in ready.artefacts} == made
+
+
+async def test_a_killed_workers_job_is_taken_up_by_another_and_its_scratch_wiped_by_the_next(
+    world: World, stack: Stack, short: Path
+) -> None:
+    recording = await world.recording(short)
+    scratch = world.folder / "killed"
+    async with _process(world, stack, scratch, failpoint="permit-before-put:kill:3") as killed:  # that of the poster
+        assert await asyncio.wait_for(killed.wait(), 120) == -signal.SIGKILL
+    assert any(scratch.iterdir())  # the film, plain
+    first = await world.stored()
+    assert len(first) == 1  # its review film
+    await world.sql("UPDATE jobs SET leased_until = now() - interval '1 second'")
+    async with world.working(world.worker("another")):
+        job = await world.becomes(recording, "done")
+        assert job.attempts == 2
+        async with asyncio.timeout(60):
+            while str(world.folder / "another") in (await world.job(recording)).scratch:
+                await asyncio.sleep(0.02)  # it wipes its own only now
+    made = set((await world.made(recording)).values())
+    assert await world.stored() == made and not made & first
+    assert await world.row("SELECT * FROM attempts") is None
+    assert (await world.job(recording)).scratch == [str(scratch / "films")]  # so no purge is acknowledged yet
+    async with _process(world, stack, scratch), asyncio.timeout(120):
+        while (await world.job(recording)).scratch:
+            await asyncio.sleep(0.05)
+    assert list((scratch / "films").iterdir()) == []
+
+
+async def test_a_clip_does_not_wait_for_a_film(world: World, stack: Stack, short: Path, long: Path) -> None:
+    recording = await world.recording(short)
+    async with world.working():
+        await world.becomes(recording, "done")
+    film = (await world.made(recording))["review_film"]
+    async with _process(world, stack, world.folder / "both") as process, asyncio.timeout(120):
+        other = await world.recording(long)
+        while not (at_it := _ffmpeg_under(process.pid)):
+            await asyncio.sleep(0.02)
+        for one in at_it:
+            one.suspend()  # and it does not end by itself
+        await world.ask(Make.CLIP, (clip := uuid4()), [recording], [Cut(recording, film, 10, 30)])
+        await world.becomes(clip, "done")
+        assert (await world.job(other)).state == "running"
+
+
+def _ffmpeg_under(pid: int) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return [one for one in psutil.Process(pid).children(recursive=True) if one.name().startswith("ffmpeg")]
+    return []
+
+
+@asynccontextmanager
+async def _process(
+    world: World, stack: Stack, scratch: Path, failpoint: str = ""
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker as it is run, on our database and with our giver of permits."""
+    settings = stack.env_of("transcoding-worker") | {
+        "ATTUNE_DATABASE_URL": world.database.dsn,
+        "ATTUNE_CONSENT_URL": world.giver.url,
+        "ATTUNE_SCRATCH_FOLDER": str(scratch),
+        "ATTUNE_FAILPOINT": failpoint,
+        "ATTUNE_HTTP_PORT": "0",
+        "OTEL_TRACES_EXPORTER": "none",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.transcoding.workers"),
+        cwd=CHECKOUT,
+        env=os.environ | settings,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+@pytest.mark.parametrize("code", Code)
+async def test_a_failure_is_a_sentence_to_one_and_a_detail_to_another(world: World, code: Code) -> None:
+    detail = "ffprobe: exit 234, moov atom not found"
+    await world.ask(Make.REVIEW_FILM, (recording := uuid4()), [recording])
+    job = await jobs.claim(world.database, list(Make), "worker")
+    assert job
+    async with unit_of_work(world.database, world.episode) as uow:
+        await operations.failed(uow, job, Failure(code=code, detail=detail, subject="prores"))
+        work = await operations.find(uow.session, recording)
+
+    def shown_to(role: Role) -> Any:
+        return Status.of(work, None, Identity(str(uuid4()), role)).model_dump(mode="json")
+
+    shown = shown_to(Role.PRACTITIONER)
+    assert shown["failure"] == {
+        "code": code,
+        "sentence": Failure(code=code, detail="", subject="prores").sentence,
+        "retryable": MEANINGS[code].retry,
+    }
+    assert shown["technical"] is None and "moov" not in str(shown)
+    assert shown_to(Role.OPERATOR)["technical"] == {"detail": detail, "plan": None}
+    assert (await world.job(recording)).failure == {"code": code, "detail": detail}
+    assert await world.told() == [PreparationFailed(recording_id=recording, code=code, retryable=MEANINGS[code].retry)]
