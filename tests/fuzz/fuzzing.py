@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from services.transcoding.failures import Code, Failure, MediaFailed
 from services.transcoding.film import film_of, review_film
 from services.transcoding.jailed import Jail
@@ -171,8 +173,7 @@ def lasting(seconds: float) -> Iterator[int]:
 
 
 def _children() -> set[int]:
-    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+    return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
 def go(fuzz: Fuzz, numbers: Iterator[int], told: Callable[[Outcome, str], None]) -> Outcome:

