@@ -5,6 +5,7 @@ What is done already is known by the hash of the locks, and costs a tenth of a s
 import hashlib
 import os
 import re
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ def main() -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - it is this line that says so
         sys.exit(f"Attune needs Python 3.11 or newer, this is {sys.version.split()[0]}: try `make PYTHON3=python3.12`")
     os.chdir(CHECKOUT)
+    trust_whom_the_system_trusts()
     stamp = VENV / "installed"
     wanted = hashlib.sha256(b"".join([os.fsencode(CHECKOUT), UV.read_bytes(), REQUIREMENTS.read_bytes()])).hexdigest()
     if not (PYTHON.exists() and stamp.is_file() and stamp.read_text() == wanted):
@@ -29,6 +31,17 @@ def main() -> None:
         build.wait()
     else:
         os.execv(PYTHON, [str(PYTHON), "-m", "deploy.local", "install"])
+
+
+def trust_whom_the_system_trusts() -> None:
+    """Some programs bring authorities of their own, which know nothing of an organisation's proxy."""
+    known = ssl.get_default_verify_paths()
+    if known.cafile:
+        os.environ.setdefault("SSL_CERT_FILE", known.cafile)
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", known.cafile)
+    elif known.capath and any(Path(known.capath).iterdir()):
+        os.environ.setdefault("SSL_CERT_DIR", known.capath)
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", known.capath)
 
 
 def install_packages() -> "subprocess.Popen[bytes]":
