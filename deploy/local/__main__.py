@@ -36,9 +36,12 @@ def main() -> None:
     folder = given.folder.absolute()
     match given.command:
         case "install":
-            from deploy.local.install import install
+            from deploy.local.install import NotInstalled, install
 
-            install()
+            try:
+                install()
+            except NotInstalled as error:
+                sys.exit(str(error))
         case "up":
             _supervise(folder, _up(folder, given.infrastructure))
         case "serve":

@@ -68,8 +68,12 @@ ROWS = (
 )
 
 
+class NotInstalled(Exception):
+    """A step that is needed has failed, and has said why; what was done stays done."""
+
+
 def install() -> None:
-    """Do every step that has not been done. Raises: what the first failing step raises."""
+    """Do every step that has not been done, and say of each what became of it. Raises: NotInstalled."""
     missing = [row for row in ([step for step in steps if not step.present()] for steps in ROWS) if row]
     if not missing:
         return
@@ -91,7 +95,8 @@ def install() -> None:
                 step.make(tell)
                 outcome = detail or "done"
             except Exception as error:
-                outcome = f"failed, {error or type(error).__name__}"
+                said = getattr(error, "stderr", None) or getattr(error, "output", None) or error
+                outcome = f"failed, {str(said).strip() or type(error).__name__}"
                 if step.needed:
                     raise
             finally:
@@ -102,5 +107,5 @@ def install() -> None:
             for step in row:
                 do(step)
 
-        for done in [pool.submit(do_row, row) for row in missing]:
-            done.result()
+        if any(done.exception() for done in [pool.submit(do_row, row) for row in missing]):
+            raise NotInstalled("The set-up is not complete: mend what failed above, and say the same again")

@@ -105,9 +105,8 @@ def _node(arguments: list[str], folder: Path, variables: dict[str, str]) -> None
     programs = node_folder() / "bin"
     path = f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     node = [str(programs / "node"), *arguments]
-    done = subprocess.run(
-        node, cwd=folder, env={**os.environ, "PATH": path, **variables}, capture_output=True, text=True
-    )
+    trusting = {"NODE_USE_SYSTEM_CA": "1", **os.environ}  # its own authorities know nothing of an organisation's proxy
+    done = subprocess.run(node, cwd=folder, env={**trusting, "PATH": path, **variables}, capture_output=True, text=True)
     if done.returncode:
         raise subprocess.CalledProcessError(
             done.returncode, arguments, done.stdout, (done.stderr or done.stdout)[-2000:]
