@@ -1,12 +1,16 @@
-"""A first look: what the camera coded, copied, until the review film is there. Its opening comes before the whole."""
+"""A first look, until the review film is there: a copy of what the camera coded, the opening of a long film first.
 
+Of what browsers do not play there is an opening alone, coded.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
 
 from services.transcoding import ffmpeg
 from services.transcoding.failures import Code, MediaFailed
 from services.transcoding.film import made, make
 from services.transcoding.jailed import FLOOR, Jail, Limits, OnProgress, Progress, ignore
-from services.transcoding.plan import Plan, no_first_look, plan
+from services.transcoding.plan import Plan, plan, unplayable
 from services.transcoding.probe import probe
 
 MIB = 1024 * 1024
@@ -16,41 +20,58 @@ WHOLE = 1536 * MIB  # of what is longer there is an opening alone: a copy of an 
 SPARE = 0.8  # of HEAD: pictures are not all of one size
 
 
-async def planned(source: Path, jail: Jail = FLOOR) -> Plan | str:
-    """How a first look at a film is made; or why there is none. Raises MediaFailed."""
+@dataclass(frozen=True)
+class Look:
+    """How a first look is made."""
+
+    plan: Plan
+    opening: bool  # of the first seconds alone
+    copied: bool  # else coded as the review film will be, since browsers do not play what the camera coded
+
+
+async def planned(source: Path, jail: Jail = FLOOR) -> Look | str:
+    """A first look at the whole film or, where it is to be coded, at its opening; or why there is none.
+
+    Raises MediaFailed.
+    """
     found = await probe(source, jail)
     made = plan(found)
-    return no_first_look(found, made) or made if isinstance(made, Plan) else made.detail
+    if not isinstance(made, Plan):
+        return made.detail
+    if why := unplayable(found, made):
+        return _coded(made, min(made.frames, int(OPENING * made.rate)), why)
+    return Look(made, opening=False, copied=True)
 
 
-async def planned_opening(ends: Path, jail: Jail = FLOOR) -> Plan | str:
-    """The same for its first seconds; after HEAD there is a hole. Raises MediaFailed, also if that is too short."""
+async def planned_opening(ends: Path, jail: Jail = FLOOR) -> Look:
+    """A first look at the first seconds; after HEAD there is a hole. Raises MediaFailed, also if they are too few."""
     found = await probe(ends, jail, decoded=2, seconds=OPENING)
     made = plan(found)
     if not isinstance(made, Plan):
         raise MediaFailed(made.code, made.detail, made.subject)
-    if why := no_first_look(found, made):
-        return why
     there = (found.claimed or 0) * HEAD / ends.stat().st_size * SPARE  # noqa: ASYNC240
     frames = min(made.frames, int(there * made.rate))
     if frames < made.rate:
         raise MediaFailed(Code.INCOMPLETE, f"{frames} pictures are no opening")
-    return made.model_copy(update={"frames": frames})
+    if why := unplayable(found, made):
+        return _coded(made, frames, why)
+    return Look(made.model_copy(update={"frames": frames}), opening=True, copied=True)
 
 
-async def first_look(
-    source: Path,
-    plan: Plan,
-    out: Path,
-    on_progress: OnProgress = ignore,
-    jail: Jail = FLOOR,
-    *,
-    opening: bool = False,
-) -> None:
+def _coded(plan: Plan, frames: int, why: str) -> Look:
+    reasons = (*plan.reasons, f"the first look is coded: {why}")
+    return Look(plan.model_copy(update={"frames": frames, "reasons": reasons}), opening=True, copied=False)
+
+
+async def first_look(source: Path, look: Look, out: Path, on_progress: OnProgress = ignore, jail: Jail = FLOOR) -> None:
     """As it is planned. Writes `out`, whole or not at all. Raises MediaFailed."""
+    frames = look.plan.frames
     size = source.stat().st_size >> 20  # noqa: ASYNC240
-    limits = Limits(cpu=120 + size // 10, memory=4096, file=64 + 2 * size, patience=60)
+    limits = Limits(cpu=300 + size // 10, memory=8192, file=64 + 2 * size, patience=60)
     async with made(out) as making:
-        command = ffmpeg.first_look(source, plan, making, opening=opening)
-        await make(command, limits, jail, [source], making, plan.frames, on_progress)
-    await on_progress(Progress(plan.frames, plan.frames))
+        if look.copied:
+            command = ffmpeg.first_look(source, look.plan, making, opening=look.opening)
+        else:
+            command = ffmpeg.review_film(source, look.plan, making, jail.threads, opening=look.opening)
+        await make(command, limits, jail, [source], making, frames, on_progress)
+    await on_progress(Progress(frames, frames))

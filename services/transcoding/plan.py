@@ -101,7 +101,7 @@ def plan(probe: Probe) -> Plan | Failure:
 IN_BROWSERS = (Container.MP4, Container.QUICKTIME, Container.THREE_GP, Container.MPEG_TS, Container.MATROSKA)
 
 
-def no_first_look(probe: Probe, plan: Plan) -> str | None:
+def unplayable(probe: Probe, plan: Plan) -> str | None:
     """Why browsers would not play what the camera coded; None: a copy of it can be looked at as it is."""
     picture = next(one for one in probe.pictures if one.index == plan.picture)
     sound = next((one for one in probe.sounds if one.index == plan.sound), None)

@@ -147,7 +147,7 @@ class Worker:
             await operations.failed(uow, job, failure)
 
     async def _look(self, job: Job, work: Work) -> None:
-        """What the camera coded, until the review film is there; by then this job only sweeps it away."""
+        """Something to look at until the review film is there; by then this job only sweeps it away."""
         [recording_id], source, ends = work.made_from, self.scratch / "source", self.scratch / "ends"
         telemetry.note(recording=recording_id, job=job.id, episode=job.episode_id)
         async with self.database.sessions() as session:
@@ -161,34 +161,33 @@ class Worker:
             if not work.artefacts and length > look.HEAD + look.TAIL:
                 with telemetry.span("stage"):
                     await reader.copy_ends_to(ends, look.HEAD, look.TAIL)
-                if isinstance(plan := await look.planned_opening(ends, self.jail), str):
-                    return await self._no_look(job, plan)
-                await self._show(job, work, ends, plan, opening=True, last=long)
+                opening = await look.planned_opening(ends, self.jail)
+                last = long or not opening.copied
+                await self._show(job, work, ends, opening, last=last)
+                if last:
+                    return
         except MediaFailed as failed:
             log.info("a film is looked at without an opening: %s", failed)
-            if long:
-                return await self._no_look(job, "it is long, and has no opening")
         if long:
-            return
+            return await self._no_look(job, "it is long, and has no opening")
         ends.unlink(missing_ok=True)
         with telemetry.span("stage"):
             await reader.copy_to(source)
-        if isinstance(plan := await look.planned(source, self.jail), str):
-            return await self._no_look(job, plan)
-        await self._show(job, work, source, plan, opening=False, last=True)
+        if isinstance(planned := await look.planned(source, self.jail), str):
+            return await self._no_look(job, planned)
+        await self._show(job, work, source, planned, last=True)
 
-    async def _show(self, job: Job, work: Work, source: Path, plan: Plan, *, opening: bool, last: bool) -> None:
+    async def _show(self, job: Job, work: Work, source: Path, planned: look.Look, *, last: bool) -> None:
         look_id, out = uuid7(), self.scratch / "look.mp4"
         permit = self._permit(work, read=[], write={Make.FIRST_LOOK.value: look_id})
         with telemetry.span("copy"):
             async with allowed(permit):
-                tell = self._progress(job, permit)
-                await look.first_look(source, plan, out, tell, self.jail, opening=opening)
+                await look.first_look(source, planned, out, self._progress(job, permit), self.jail)
         await self._note(job, [look_id])
         await self._seal(permit, look_id, out)
         try:
             async with unit_of_work(self.database, job.episode_id) as uow:
-                await operations.looked(uow, job, plan, look_id, last=last)
+                await operations.looked(uow, job, planned.plan, look_id, last=last)
         except operations.Overtaken:
             raise HandBack("the review film is there", delay=0) from None
 

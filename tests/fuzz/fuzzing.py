@@ -17,11 +17,11 @@ from pathlib import Path
 
 import psutil
 
+from services.transcoding import look
 from services.transcoding.failures import Code, Failure, MediaFailed
 from services.transcoding.film import film_of, review_film
 from services.transcoding.jailed import Jail
-from services.transcoding.look import first_look
-from services.transcoding.plan import Plan, no_first_look, plan
+from services.transcoding.plan import plan
 from services.transcoding.probe import probe
 from shared.containers import HEAD, container
 from tests import films
@@ -147,17 +147,17 @@ class Fuzz:
         planned = plan(probed)
         if isinstance(planned, Failure):
             raise MediaFailed(planned.code, planned.detail, planned.subject)
-        if no_first_look(probed, planned) is None:
-            await self._looked(source, planned, out.with_name("look.mp4"))
+        await self._looked(source, out.with_name("look.mp4"))
         film = await review_film(source, planned, out, jail=self.jail)
         known = await film_of(out, self.jail)
         return "made", None if film == known else f"{film} is told, {known} is there"
 
-    async def _looked(self, source: Path, planned: Plan, out: Path) -> None:
+    async def _looked(self, source: Path, out: Path) -> None:
         """A first look is not missed: any failure but a hang will do."""
         try:
-            await first_look(source, planned, out, jail=self.jail)
-            out.unlink()
+            if isinstance(how := await look.planned(source, self.jail), look.Look):
+                await look.first_look(source, how, out, jail=self.jail)
+                out.unlink()
         except MediaFailed as failed:
             if failed.failure.code is Code.STALLED:
                 raise

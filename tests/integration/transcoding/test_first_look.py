@@ -10,7 +10,7 @@ from services.transcoding.failures import Code, MediaFailed
 from services.transcoding.model import Make, look_of
 from services.transcoding.workers import Worker
 from shared import jobs
-from shared.contracts.transcoding import FirstLookReady, RecordingReady
+from shared.contracts.transcoding import FirstLookReady, PreparationFailed, RecordingReady
 from shared.media_store import ArtefactWriter
 from tests import films
 from tests.integration.transcoding.world import World
@@ -56,18 +56,42 @@ async def test_a_first_look_that_comes_after_the_film_is_none(world: World, shor
     assert await world.stored() == set((await world.made(recording)).values())
 
 
-async def test_browsers_play_no_hevc_so_there_is_only_the_film(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("head", [0.8, 2])
+async def test_browsers_play_no_hevc_so_the_opening_is_coded(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: float
+) -> None:
+    """And the whole is not staged for that, where the film's beginning and end will do."""
     encoder = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-crf", "30")
-    film = films.make(tmp_path / "hevc.mp4", 10, encoder=encoder, sound=False)
+    film = films.make(tmp_path / "hevc.mp4", 200, 25, encoder=encoder, sound=False)
+    monkeypatch.setattr("services.transcoding.look.HEAD", int(film.stat().st_size * head))
+    monkeypatch.setattr("services.transcoding.look.TAIL", 1)
+    monkeypatch.setattr("services.transcoding.look.OPENING", 3)
+    monkeypatch.setitem(ArtefactWriter.__init__.__kwdefaults__ or {}, "segment_bytes", 64 * 1024)
     recording, look = await looked_at(world, film)
     async with world.working():
         await world.becomes(look, "done")
+        seen = (await world.made(look))["first_look"]
+        (tmp_path / "look.mp4").write_bytes(await world.plain(seen))
         await world.becomes(recording, "done")
-    assert [type(event) for event in await world.told()] == [RecordingReady]
+        await world.becomes(look, "done")
+    first, ready = await world.told()
+    assert isinstance(first, FirstLookReady)
+    assert isinstance(ready, RecordingReady)
+    assert (first.artefact_id, first.frames, first.rate) == (seen, 75, ready.rate)
+    assert films.numbers(tmp_path / "look.mp4") == list(range(75))
+    assert await world.stored() == set((await world.made(recording)).values())
+
+
+async def test_of_what_is_refused_there_is_no_first_look(world: World, tmp_path: Path) -> None:
+    films.ffmpeg(*("-f", "lavfi", "-i", "sine=d=1", "-c:a", "aac", tmp_path / "sound.mp4"))
+    recording, look = await looked_at(world, tmp_path / "sound.mp4")
+    async with world.working():
+        await world.becomes(look, "done")
+        await world.becomes(recording, "failed")
+    assert [type(event) for event in await world.told()] == [PreparationFailed]
     plan = (await world.row("SELECT plan FROM works WHERE id = :id", id=look)).plan
-    assert plan == {"reasons": ["its picture is hevc yuv420p"]}
-    kinds = {UUID(artefact) for artefact in world.giver.episodes} - {recording}
-    assert kinds == set((await world.made(recording)).values())  # nothing was registered for it
+    assert plan == {"reasons": ["no video stream with packets, 1 with sound"]}
+    assert await world.stored() == set()
 
 
 async def test_a_first_look_that_fails_is_no_failure_of_the_recording(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.transcoding.failures import Code, Failure
-from services.transcoding.plan import Light, Plan, no_first_look, plan
+from services.transcoding.plan import Light, Plan, plan, unplayable
 from services.transcoding.probe import Picture, Probe, Sound, constant_rate
 from shared.containers import Container
 
@@ -195,7 +195,7 @@ def test_what_browsers_play_can_be_looked_at_as_it_is(
     given: dict[str, Any], sounds: tuple[Sound, ...], container: Container
 ) -> None:
     found = probe(picture(**given), sounds=sounds, container=container)
-    assert no_first_look(found, planned(found)) is None
+    assert unplayable(found, planned(found)) is None
 
 
 @pytest.mark.parametrize(
@@ -213,4 +213,4 @@ def test_what_they_do_not_play_is_not(
     given: dict[str, Any], sounds: tuple[Sound, ...], container: Container, why: str
 ) -> None:
     found = probe(picture(**given), sounds=sounds, container=container)
-    assert no_first_look(found, planned(found)) == why
+    assert unplayable(found, planned(found)) == why

@@ -15,9 +15,8 @@ import pytest
 from deploy.local.cache import cache_folder, made_once
 from deploy.local.npm import install
 from services.transcoding.cut import cut
-from services.transcoding.look import first_look
-from services.transcoding.plan import no_first_look
-from services.transcoding.probe import probe
+from services.transcoding.look import Look, first_look, planned
+from services.transcoding.pictures import still
 from tests.films import CAMERA, NAME, PLACE, PLANTED, TOOLS, ffmpeg, make, planted_in
 from tests.integration.transcoding.media.boxes import box, changed
 from tests.integration.transcoding.media.cameras import data_track
@@ -146,16 +145,19 @@ STRUCTURE = {
 
 
 async def everything(source: Path, folder: Path) -> list[Path]:
-    """All that is made: review film, poster, sprite, waveform, clip, reel; a first look where there is one."""
-    film, clip, reel, look = (folder / name for name in ("film.mp4", "clip.mp4", "reel.mp4", "look.mp4"))
-    plan, made = await reviewed(source, film)
+    """All that is made: review film, poster, sprite, waveform, clip, reel, still, first look."""
+    film, clip, reel, frame, look = (
+        folder / name for name in ("film.mp4", "clip.mp4", "reel.mp4", "still.jpg", "look.mp4")
+    )
+    _, made = await reviewed(source, film)
     middle = made.frames // 2
     await cut([(film, middle - 2, made.frames)], clip)
     await cut([(film, 0, 3), (film, middle, made.frames)], reel)
-    looked = no_first_look(await probe(source), plan) is None
-    if looked:
-        await first_look(source, plan, look)
-    return [film, clip, reel, *await pictured(film, folder), *([look] if looked else [])]
+    await still(film, middle, frame)
+    how = await planned(source)
+    assert isinstance(how, Look)
+    await first_look(source, how, look)
+    return [film, clip, reel, *await pictured(film, folder), frame, look]
 
 
 @pytest.fixture(scope="session")
