@@ -62,6 +62,32 @@ def test_an_upload_goes_on_where_it_stopped_after_the_page_was_closed(uploader: 
     assert tried.count("POST") == 1
 
 
+def test_an_upload_goes_on_by_itself_after_the_device_slept(uploader: Person, film: Path) -> None:
+    """Asleep nothing runs and no line holds; what wakes first is the page, and then the network."""
+    page, sent = uploader.page, list[str]()
+    uploader.expected += ("net::ERR_INTERNET_DISCONNECTED", "net::ERR_FAILED")
+    device = page.context.new_cdp_session(page)
+
+    def fall_asleep(route: Route) -> None:
+        sent.append(route.request.method)
+        if sent.count("PATCH") != 1 or route.request.method != "PATCH":
+            return route.continue_()
+        page.context.set_offline(True)
+        route.abort("internetdisconnected")
+        device.send("Page.setWebLifecycleState", {"state": "frozen"})
+
+    page.route("**/v1/uploads**", fall_asleep)
+    choose(uploader, film)
+    while "PATCH" not in sent:
+        page.wait_for_timeout(20)
+    device.send("Page.setWebLifecycleState", {"state": "active"})
+    page.get_by_text("There is no network. It goes on by itself").wait_for()
+    uploader.look("upload-without-network")
+    page.context.set_offline(False)
+    page.wait_for_url("**/recordings/*")
+    assert sent.count("POST") == 1
+
+
 def test_what_may_not_be_taken_in_is_refused_in_a_sentence(uploader: Person, film: Path, tmp_path: Path) -> None:
     page = uploader.page
     uploader.expected += ("403 (Forbidden)", "415 (Unsupported")

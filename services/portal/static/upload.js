@@ -60,6 +60,20 @@ if (form) {
     }
   }
 
+  // A device that sleeps sends nothing: while a film is on its way it is asked to stay awake, where it can be asked.
+  function stayAwake() {
+    if (upload && document.visibilityState === "visible") navigator.wakeLock?.request("screen").catch(() => {});
+  }
+  document.addEventListener("visibilitychange", stayAwake);
+
+  // It slept all the same, or left the house: nobody has to choose anything again.
+  function broken(error) {
+    if (error.originalResponse || navigator.onLine) return fail(sentence(error));
+    at("progress-state").textContent = "There is no network. It goes on by itself when there is one.";
+    const goOn = () => at("pause").dataset.paused || upload.start();
+    addEventListener("online", goOn, { once: true });
+  }
+
   const mb = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
   function show(sent, whole) {
@@ -87,7 +101,7 @@ if (form) {
         request.getUnderlyingObject().withCredentials = true;
       },
       onProgress: show,
-      onError: (error) => fail(sentence(error)),
+      onError: broken,
       onSuccess: () => location.assign(`/recordings/${upload.url.split("/").pop()}`),
     });
     const [earlier] = await upload.findPreviousUploads();
@@ -99,6 +113,7 @@ if (form) {
     at("questions").hidden = true;
     show(0, file.size);
     upload.start();
+    stayAwake();
   }
 
   form.addEventListener("submit", (event) => {
