@@ -87,8 +87,8 @@ def until_gone(processes: Iterable[psutil.Process]) -> None:
 
 
 @contextmanager
-def no_strays() -> Iterator[None]:
-    """Whatever was started inside is gone afterwards."""
+def no_strays() -> Iterator[set[psutil.Process]]:
+    """Whatever was started inside is gone afterwards. Yields what was there before: the parts that all tests share."""
     before = tools()
-    yield
+    yield before
     until_gone(tools() - before)

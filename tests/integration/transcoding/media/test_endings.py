@@ -31,12 +31,13 @@ def long(folder: Path) -> Path:
 
 
 @pytest.fixture
-def strays() -> Iterator[None]:
-    with no_strays():
-        yield
+def others() -> Iterator[set[psutil.Process]]:
+    """Whom this is not about: the parts that all tests share, say, may run already. Nobody else is left at the end."""
+    with no_strays() as before:
+        yield before
 
 
-@pytest.mark.usefixtures("strays")
+@pytest.mark.usefixtures("others")
 async def test_cancelled_at_any_moment_it_leaves_nothing(long: Path, tmp_path: Path, jail: Jail) -> None:
     made = plan(await probe(long, jail))
     assert isinstance(made, Plan)
@@ -52,7 +53,7 @@ async def test_cancelled_at_any_moment_it_leaves_nothing(long: Path, tmp_path: P
         until_gone(tools() - before)
 
 
-@pytest.mark.usefixtures("strays")
+@pytest.mark.usefixtures("others")
 async def test_cancelled_again_while_it_cleans_up_it_still_leaves_nothing(
     long: Path, tmp_path: Path, jail: Jail
 ) -> None:
@@ -73,7 +74,7 @@ async def test_cancelled_again_while_it_cleans_up_it_still_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("strays")
+@pytest.mark.usefixtures("others")
 async def test_cancelled_while_it_starts_it_leaves_nothing(source: Path, jail: Jail) -> None:
     """Not even the part that namespaces need to begin."""
     for step in range(25):
@@ -87,11 +88,11 @@ async def test_cancelled_while_it_starts_it_leaves_nothing(source: Path, jail: J
         until_gone(tools() - before)
 
 
-async def until_waiting() -> psutil.Process:
+async def until_waiting(others: set[psutil.Process]) -> psutil.Process:
     """The spare that this process has, once it has loaded and waits."""
     async with asyncio.timeout(DEADLINE):
         while True:
-            for process in (p for p in tools() if runs(p, "python")):
+            for process in (p for p in tools() - others if runs(p, "python")):
                 with suppress(psutil.NoSuchProcess):
                     if process.status() == psutil.STATUS_SLEEPING and any(
                         "av" in m.path for m in process.memory_maps()
@@ -100,16 +101,17 @@ async def until_waiting() -> psutil.Process:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.usefixtures("strays")
-async def test_a_spare_that_is_killed_while_it_waits_is_not_missed(film: Path, tmp_path: Path, jail: Jail) -> None:
+async def test_a_spare_that_is_killed_while_it_waits_is_not_missed(
+    film: Path, tmp_path: Path, jail: Jail, others: set[psutil.Process]
+) -> None:
     (tmp_path / "film.mp4").write_bytes(film.read_bytes())
     async with Spare(jail, tmp_path) as spare:
         for moment in (0, 0.02, 0.1, None):
             if moment is None:
-                await until_waiting()
+                await until_waiting(others)
             else:
                 await asyncio.sleep(moment)
-            for process in tools():
+            for process in tools() - others:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
             made = await cut([(tmp_path / "film.mp4", 33, 93)], tmp_path / "clip.mp4", jail=jail, spare=spare)
@@ -117,15 +119,14 @@ async def test_a_spare_that_is_killed_while_it_waits_is_not_missed(film: Path, t
             assert numbers(tmp_path / "clip.mp4") == list(range(33, 93))
 
 
-@pytest.mark.usefixtures("strays")
 async def test_a_spare_that_is_killed_while_it_works_leaves_all_or_nothing(
-    film: Path, tmp_path: Path, jail: Jail
+    film: Path, tmp_path: Path, jail: Jail, others: set[psutil.Process]
 ) -> None:
     (tmp_path / "film.mp4").write_bytes(film.read_bytes())
     chance, ends = random.Random(11), set[str]()
     async with Spare(jail, tmp_path) as spare:
         for moment in [1, *(chance.uniform(0, 0.4) for _ in range(8))]:
-            clip, before = tmp_path / "clip.mp4", tools()
+            clip, before = tmp_path / "clip.mp4", tools() - others
             work = asyncio.create_task(cut([(tmp_path / "film.mp4", 3, 293)], clip, jail=jail, spare=spare))
             await asyncio.sleep(moment)
             for process in before:  # not those that are started instead
