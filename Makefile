@@ -8,6 +8,8 @@ STACK := $(PYTHON) -m deploy.local
 SUITES := $(wildcard $(addprefix tests/,unit contract integration end_to_end fuzz faults browser))
 
 export FILM FILMS
+# else each start of a process compiles all that it imports anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo up status logs down clean test bench bugs fuzz lint contracts trace
 
