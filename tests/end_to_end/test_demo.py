@@ -27,10 +27,10 @@ from deploy.local.stack import Stack
 from deploy.local.supervisor import CHECKOUT
 from shared.failpoints import Failpoint
 from tests import films
+from tests.patience import PATIENCE_SECONDS
 from tests.stack import Databases
 
 Report = dict[str, Any]
-DEADLINE_SECONDS = 300
 # what is no statement about what happened (prose, clocks), the checker's own conclusion, and what only the client saw
 NOT_CHECKED = ("sentence", "started", "ok", "stream received")
 
@@ -60,7 +60,7 @@ class Demo:
                         demo.send_signal(signal.SIGSTOP)
                         breaking()
                         demo.send_signal(signal.SIGCONT)
-                return demo.wait(DEADLINE_SECONDS), said
+                return demo.wait(PATIENCE_SECONDS), said
             finally:
                 demo.kill()
 
@@ -68,7 +68,7 @@ class Demo:
         """Exit code, and all it says, of the demo's ending on this report."""
         (self.folder / "report.json").write_text(json.dumps(report))
         with self.begin("--again", *words) as demo:
-            said, _ = demo.communicate(timeout=DEADLINE_SECONDS)
+            said, _ = demo.communicate(timeout=PATIENCE_SECONDS)
             return demo.returncode, said
 
     def outcome(self, step: str) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Demo:
 
     def wait_quiet(self) -> None:
         """Until what a broken demo left behind is over: its erasures are certified."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         databases = Databases(self.stack)
         while databases.sql("SELECT count(*) FROM erasures WHERE state <> 'certified'", "consent") != "0":
             assert time.monotonic() < deadline, "an erasure is still open"

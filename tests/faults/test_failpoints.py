@@ -17,8 +17,7 @@ from tests.faults.changes import CHANGES
 from tests.faults.house import House
 from tests.faults.judge import judged, until_quiet
 from tests.faults.load import Load
-
-PATIENCE_SECONDS = 300.0
+from tests.patience import PATIENCE_SECONDS
 
 # who owns the point, what it does there, and at which pass
 SCHEDULE = [

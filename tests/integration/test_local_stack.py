@@ -27,13 +27,12 @@ from deploy.local.stack import Stack, StackError, Store
 from deploy.local.supervisor import CHECKOUT
 from deploy.local.traces import find
 from deploy.system import BUCKETS, DATABASES, STORE_USERS, Bucket
+from tests.patience import PATIENCE_SECONDS
 from tests.stack import Databases
-
-DEADLINE = 120.0
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.05)
@@ -376,7 +375,7 @@ def test_ctrl_c_ends_everything_that_up_started_and_status_and_down_know_it(tmp_
         assert status.stdout.count(" ready ") == 5
         processes = family(up.pid)
         os.killpg(up.pid, signal.SIGINT)
-        assert up.wait(DEADLINE) == 0
+        assert up.wait(PATIENCE_SECONDS) == 0
     assert all_gone(processes)
     assert say("down").returncode == 0
     assert say("clean").returncode == 0

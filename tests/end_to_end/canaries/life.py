@@ -13,11 +13,11 @@ from uuid import uuid4
 from tests import films
 from tests.end_to_end.canaries.book import Book
 from tests.end_to_end.canaries.drive import ABSENT, TODAY, Drive
+from tests.patience import PATIENCE_SECONDS
 
 T = TypeVar("T")
 Token = Callable[[str, str, str | None], str]
 """Of a role, a subject, and for a family its id."""
-PATIENCE_SECONDS = 120.0
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = {"Content-Type": "application/offset+octet-stream"}
 SPOKEN = {"language": None, "format": None, "interpreter": False}

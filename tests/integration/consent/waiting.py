@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from tests.patience import PATIENCE_SECONDS
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 90.0) -> None:
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_SECONDS) -> None:
     """Until it holds. Raises AssertionError after a generous while."""
     deadline = time.monotonic() + seconds
     while not await condition():

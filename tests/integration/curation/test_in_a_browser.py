@@ -14,6 +14,7 @@ from services.curation.playback.model import CAP
 from tests.browser.browsing import browsing
 from tests.integration.curation.watching import views
 from tests.integration.curation.world import Curation, Family
+from tests.patience import PATIENCE_SECONDS
 
 SECONDS = 20
 OPEN = "address => { const seen = once('loadeddata', 'error'); video.src = address; return seen }"
@@ -74,7 +75,7 @@ def page(portal: str) -> Iterator[Page]:
     with browsing() as browser:
         page = browser.new_page()
         page.set_default_timeout(120_000)
-        page.goto(portal, timeout=120_000)
+        page.goto(portal, timeout=PATIENCE_SECONDS * 1000)
         yield page
     server.shutdown()
     server.server_close()
@@ -94,7 +95,7 @@ def test_a_film_is_played_at_any_place_until_consent_is_taken_back(
     [view] = views(curation, family)
     assert view["requests"] > len(film) / CAP / 2
     curation.consent.refusing[family.episode_id] = "suspended"
-    page.reload(timeout=120_000)  # the page before may show on what it holds; nothing of it was kept
+    page.reload(timeout=PATIENCE_SECONDS * 1000)  # the page before may show on what it holds; nothing of it was kept
     assert page.evaluate(OPEN, address) == "error"
     refused, _ = views(curation, family)
     assert refused["refused"] == "suspended"
@@ -106,7 +107,7 @@ def test_a_page_of_another_site_cannot_watch(
     address = f"{curation.url}/v1/media/{curation.film(family, film)}"
     token = curation.token(family.practitioner)["Authorization"]
     assert page.evaluate("([address, token]) => begin(address, token)", [address, token]) == "loadeddata"
-    page.goto(portal.replace("127.0.0.1", "localhost"), timeout=120_000)
+    page.goto(portal.replace("127.0.0.1", "localhost"), timeout=PATIENCE_SECONDS * 1000)
     for plain in ("video.crossOrigin = 'use-credentials'", "video.removeAttribute('crossorigin')"):
         page.evaluate(plain)
         assert page.evaluate(OPEN, address) == "error"

@@ -27,16 +27,16 @@ from shared.identity.tokens import mint
 from shared.media_store import ArtefactWriter, Permits, Store
 from shared.settings import HorizonSettings, StoreSettings
 from tests.integration.curation.consent import Consent
+from tests.patience import PATIENCE_SECONDS
 
-PATIENCE = 90.0
 PREPARED = ("review_film", "poster", "sprite", "waveform")
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
 
 
 def until(what: Callable[[], T | bool | None], otherwise: str) -> T:
-    """What it gives once it gives something. Raises AssertionError after PATIENCE."""
-    deadline = time.monotonic() + PATIENCE
+    """What it gives once it gives something. Raises AssertionError after PATIENCE_SECONDS."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         if found := what():
             return found  # type: ignore[return-value]
@@ -52,7 +52,7 @@ class Loop:
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
     def __call__(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_SECONDS)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -99,7 +99,7 @@ class Curation:
         self._service_key = OKPKey.import_key(json.loads((keys / "transcoding.jwk").read_text()))
         self._store_settings = store
         self._told: list[Told] = []
-        self.http = httpx.Client(base_url=url, timeout=PATIENCE)
+        self.http = httpx.Client(base_url=url, timeout=PATIENCE_SECONDS)
         self._pool: asyncpg.Pool[Any] = self.loop(_pool(database_url))
         self._producer: AIOKafkaProducer = self.loop(_producer(kafka_servers))
         self._consumer: AIOKafkaConsumer = self.loop(_consumer(kafka_servers))

@@ -17,13 +17,14 @@ from deploy.local.supervisor import CHECKOUT
 from shared.database import Database
 from shared.messaging import Events
 from tests.integration.messaging.world import World, passed
+from tests.patience import PATIENCE_SECONDS
 from tests.stack import Database as TestDatabase
 from tests.stack import Databases
 
 T = TypeVar("T")
 
 
-async def eventually(what: Callable[[], Coroutine[Any, Any, T]], seconds: float = 90.0) -> T:
+async def eventually(what: Callable[[], Coroutine[Any, Any, T]], seconds: float = PATIENCE_SECONDS) -> T:
     """The first answer that is true, asked again and again."""
     async with asyncio.timeout(seconds):
         while not (answer := await what()):

@@ -24,7 +24,7 @@ async def all_settled(reader: Database, records: list[Record]) -> dict[UUID, str
         found = await look(reader, outcomes)
         return found if {record.event_id for record in records} <= found.keys() else {}
 
-    return await eventually(settled, 120)
+    return await eventually(settled)
 
 
 async def test_killed_before_its_commit_or_before_its_offset_a_member_has_done_nothing_or_everything_once(

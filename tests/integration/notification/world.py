@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+from tests.patience import PATIENCE_SECONDS
+
 T = TypeVar("T")
 
 
-async def eventually(what: Callable[[], Coroutine[Any, Any, T]], seconds: float = 60.0) -> T:
+async def eventually(what: Callable[[], Coroutine[Any, Any, T]], seconds: float = PATIENCE_SECONDS) -> T:
     """The first answer that is true, asked again and again."""
     async with asyncio.timeout(seconds):
         while not (answer := await what()):

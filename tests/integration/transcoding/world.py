@@ -26,9 +26,9 @@ from shared.contracts import Event, cloudevents
 from shared.database import Database, unit_of_work
 from shared.media_store import ArtefactReader, ArtefactWriter, NewArtefact, Permits, Store
 from shared.settings import BucketSettings, HorizonSettings, StoreSettings
+from tests.patience import PATIENCE_SECONDS
 from tests.serving import serving
 
-PATIENCE_SECONDS = 120.0
 BUCKETS = BucketSettings()
 
 

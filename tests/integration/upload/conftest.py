@@ -38,13 +38,13 @@ from shared.media_store import ArtefactReader, Grant, Key, Permit, Permits, Stor
 from shared.media_store.permits import elapsed
 from shared.settings import DatabaseSettings, Environment, HorizonSettings, StoreSettings, UploadSettings
 from tests.integration.upload.consent import Consent, Episode
+from tests.patience import PATIENCE_SECONDS
 from tests.stack import Database, Databases
 
 MIB = 1024 * 1024
-SECONDS = 90.0  # after which a test gives up waiting
 
 
-async def until(condition: Callable[[], Any], what: str = "it", seconds: float = SECONDS) -> Any:
+async def until(condition: Callable[[], Any], what: str = "it", seconds: float = PATIENCE_SECONDS) -> Any:
     """Wait until an async condition holds; what it answered."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -112,7 +112,7 @@ class Service:
             )
         process = Process(f"http://127.0.0.1:{port}", popen, log)
         self.processes.append(process)
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline and popen.poll() is None:
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"{process.url}/health/ready").status_code == 200:
@@ -248,7 +248,7 @@ class Client:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def received(self, where: str, seconds: float = SECONDS) -> dict[str, Any]:
+    async def received(self, where: str, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """Wait until every byte is verified."""
 
         async def is_received() -> dict[str, Any] | None:
@@ -290,7 +290,7 @@ async def clients(token: Token) -> AsyncIterator[Clients]:
             http = httpx.AsyncClient(
                 base_url=process.url,
                 headers={"Authorization": f"Bearer {token(person, **kind)}", "Tus-Resumable": "1.0.0"},
-                timeout=SECONDS,
+                timeout=PATIENCE_SECONDS,
             )
             stack.push_async_callback(http.aclose)
             return Client(http, person)

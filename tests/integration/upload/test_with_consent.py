@@ -16,8 +16,9 @@ from shared.media_store import ArtefactReader, Grant, Key, Permit, Store
 from shared.media_store.permits import elapsed
 from shared.settings import HorizonSettings, StoreSettings
 from tests.integration.consent.world import TODAY, Consent, Family, key_of
-from tests.integration.upload.conftest import MIB, SECONDS, Client, film, metadata, until
+from tests.integration.upload.conftest import MIB, Client, film, metadata, until
 from tests.integration.upload.test_protocol import problem
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +30,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 async def consent(running: Stack) -> AsyncIterator[Consent]:
-    async with httpx.AsyncClient(base_url=running.url("consent"), timeout=SECONDS) as http:
+    async with httpx.AsyncClient(base_url=running.url("consent"), timeout=PATIENCE_SECONDS) as http:
         yield Consent(None, http, running)  # type: ignore[arg-type]
 
 
 def client_of(running: Stack, consent: Consent, family: Family) -> Client:
     headers = consent.person(Role.PRACTITIONER, family.practitioner) | {"Tus-Resumable": "1.0.0"}
-    http = httpx.AsyncClient(base_url=running.url("upload"), headers=headers, timeout=SECONDS)
+    http = httpx.AsyncClient(base_url=running.url("upload"), headers=headers, timeout=PATIENCE_SECONDS)
     return Client(http, family.practitioner)
 
 

@@ -15,11 +15,10 @@ import httpx
 import pytest
 
 from shared.identity.tokens import DEVELOPMENT
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.http.conftest import FAMILY, problem
 from tests.unit.identity.conftest import Issuers
 from tests.unit.telemetry.conftest import Collector
-
-DEADLINE = 120.0
 
 
 class Served:
@@ -35,9 +34,9 @@ class Served:
         self.process = subprocess.Popen(command, env=clean | environment, stdout=subprocess.PIPE, text=True)
 
     def wait_until_ready(self) -> None:
-        for _ in range(int(DEADLINE / 0.05)):
+        for _ in range(int(PATIENCE_SECONDS / 0.05)):
             try:
-                httpx.get(f"{self.url}/health/ready", timeout=DEADLINE).raise_for_status()
+                httpx.get(f"{self.url}/health/ready", timeout=PATIENCE_SECONDS).raise_for_status()
                 return
             except httpx.TransportError:
                 assert self.process.poll() is None
@@ -46,7 +45,7 @@ class Served:
 
     def ended(self) -> tuple[int, list[dict[str, Any]]]:
         """Exit code, and its log."""
-        said, _ = self.process.communicate(timeout=DEADLINE)
+        said, _ = self.process.communicate(timeout=PATIENCE_SECONDS)
         return self.process.returncode, [json.loads(line) for line in said.splitlines()]
 
 
@@ -76,7 +75,7 @@ async def test_a_stopping_process_finishes_what_is_under_way_and_exits_with_0(
     served = serve("well")
     served.wait_until_ready()
     bearer = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(base_url=served.url, headers=bearer, timeout=DEADLINE) as client:
+    async with httpx.AsyncClient(base_url=served.url, headers=bearer, timeout=PATIENCE_SECONDS) as client:
         under_way = asyncio.create_task(client.get("/slow/until/done"))
         while not (tmp_path / "done.waiting").exists():
             await asyncio.sleep(0.02)
@@ -91,10 +90,10 @@ async def test_a_stopping_process_finishes_what_is_under_way_and_exits_with_0(
 
 async def refused(served: Served) -> None:
     """Waits until nobody new is let in."""
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             try:
-                async with httpx.AsyncClient(timeout=DEADLINE) as client:
+                async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
                     await client.get(f"{served.url}/health/live")
             except httpx.TransportError:
                 return
@@ -115,7 +114,7 @@ def test_an_answer_that_breaks_off_does_not_look_whole(serve: Serve, token: str)
     served = serve("well")
     served.wait_until_ready()
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(f"{served.url}/slow/half", headers={"Authorization": f"Bearer {token}"}, timeout=DEADLINE)
+        httpx.get(f"{served.url}/slow/half", headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE_SECONDS)
     served.process.terminate()
     code, said = served.ended()
     assert code == 0
@@ -132,10 +131,10 @@ def test_requests_are_traced_by_route_under_the_callers_trace_and_probes_are_not
     trace_id, caller = "a" * 32, "b" * 16
     headers = {"Authorization": f"Bearer {token}", "traceparent": f"00-{trace_id}-{caller}-01", "baggage": "x=Jane"}
     url = f"{served.url}/v1/families/{FAMILY}?nhs=9434765919"
-    assert httpx.get(url, headers=headers | {"User-Agent": "Jane"}, timeout=DEADLINE).is_success
-    failed = httpx.get(f"{served.url}/fail/stranger", headers=headers, timeout=DEADLINE)
-    lost = httpx.get(f"{served.url}/jane/9434765919", headers=headers, timeout=DEADLINE)
-    metrics = httpx.get(f"{served.url}/metrics", timeout=DEADLINE).text
+    assert httpx.get(url, headers=headers | {"User-Agent": "Jane"}, timeout=PATIENCE_SECONDS).is_success
+    failed = httpx.get(f"{served.url}/fail/stranger", headers=headers, timeout=PATIENCE_SECONDS)
+    lost = httpx.get(f"{served.url}/jane/9434765919", headers=headers, timeout=PATIENCE_SECONDS)
+    metrics = httpx.get(f"{served.url}/metrics", timeout=PATIENCE_SECONDS).text
     served.process.terminate()
     assert served.ended()[0] == 0
     spans = {span["name"]: span for span in collector.spans()}

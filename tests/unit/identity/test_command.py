@@ -11,6 +11,7 @@ import pytest
 
 from shared.identity import Role, verify
 from shared.identity.tokens import DEVELOPMENT
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.identity.conftest import Issuers
 
 
@@ -23,7 +24,9 @@ def key_file(issuers: Issuers, tmp_path: Path) -> Path:
 
 def token(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "shared.identity", "token", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
 
 def test_it_prints_a_token_that_is_believed(issuers: Issuers, key_file: Path) -> None:

@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 from shared.telemetry import metrics
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.telemetry.conftest import Collector
 
 
@@ -17,7 +18,7 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env={name: value for name, value in os.environ.items() if not name.startswith("OTEL_")} | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

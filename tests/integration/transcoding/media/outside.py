@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 
-DEADLINE = 120  # seconds; nothing here takes as many
+from tests.patience import PATIENCE_SECONDS
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 ACCESSED, OPENED = 0x1, 0x20  # of inotify
 
@@ -80,7 +81,7 @@ def tools(of: psutil.Process | None = None) -> set[psutil.Process]:
 
 
 def until_gone(processes: Iterable[psutil.Process]) -> None:
-    end = time.monotonic() + DEADLINE
+    end = time.monotonic() + PATIENCE_SECONDS
     while left := [process for process in processes if runs(process)]:
         assert time.monotonic() < end, left
         time.sleep(0.01)

@@ -21,7 +21,8 @@ from services.transcoding.plan import Plan, plan
 from services.transcoding.probe import probe
 from services.transcoding.spare import Spare
 from tests.films import make, numbers
-from tests.integration.transcoding.media.outside import DEADLINE, no_strays, runs, tools, until_gone
+from tests.integration.transcoding.media.outside import no_strays, runs, tools, until_gone
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ async def test_cancelled_again_while_it_cleans_up_it_still_leaves_nothing(
         begun.set()
 
     work = asyncio.create_task(review_film(long, made, tmp_path / "film.mp4", hear, jail))
-    await asyncio.wait_for(begun.wait(), DEADLINE)
+    await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
     while not work.done():
         work.cancel()
         await asyncio.sleep(0)
@@ -90,7 +91,7 @@ async def test_cancelled_while_it_starts_it_leaves_nothing(source: Path, jail: J
 
 async def until_waiting(others: set[psutil.Process]) -> psutil.Process:
     """The spare that this process has, once it has loaded and waits."""
-    async with asyncio.timeout(DEADLINE):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             for process in (p for p in tools() - others if runs(p, "python")):
                 with suppress(psutil.NoSuchProcess):
