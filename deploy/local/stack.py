@@ -248,4 +248,4 @@ class Stack:
                 raise StackError(f"the supervisor ended: see {self.folder / 'supervisor.log'}")
             if time.monotonic() > deadline:
                 raise StackError(otherwise if isinstance(otherwise, str) else otherwise())
-            time.sleep(0.05)
+            time.sleep(0.2)  # each look asks every process whether it is ready, and takes from their start
