@@ -16,6 +16,7 @@ from services.transcoding.plan import Plan
 from services.transcoding.probe import Picture, probe
 
 SILENT_PACKET = 8  # bytes: silence in AAC takes six
+UNREADABLE = ("error rate", "encoder before EOF")  # ffmpeg's words for: too few of the pictures, none of them
 
 
 class Film(BaseModel, frozen=True):
@@ -47,7 +48,7 @@ async def review_film(
         try:
             await make(command, limits, jail, [source], making, plan.frames, on_progress)
         except ProgramFailed as failed:
-            if "error rate" not in failed.stderr:
+            if not any(words in failed.stderr for words in UNREADABLE):
                 raise
             raise MediaFailed(Code.DAMAGED, str(failed)) from None
         film = await film_of(making, jail)

@@ -66,6 +66,22 @@ async def test_what_can_be_tried_again_has_a_button_for_it(browse: Browse, world
     assert ("Try again" in text) is retryable
 
 
+@pytest.mark.parametrize(("task", "follows"), [("preparing", True), (None, True), ("blocked", False)])
+async def test_a_page_follows_until_the_task_says_too_that_it_failed(
+    browse: Browse, world: World, task: str | None, follows: bool
+) -> None:
+    """Who prepares films knows of a failure a moment before the task does: the page must not stand still in between."""
+    recording = Recording(world, retryable=False)
+    if task:
+        world.answers.say("GET", f"/v1/tasks/{recording.id}", json={"state": task, "recording_id": recording.id})
+    else:
+        del world.answers.said["GET", f"/v1/tasks/{recording.id}"]  # it is not even made yet
+    text = await shown(browse, world, recording)
+    assert "Preparing the film stopped part-way." in text
+    assert ("data-busy" in text) is follows
+    assert ("Needs you" in text) is not follows
+
+
 async def test_the_work_list_says_what_to_do_about_a_film_that_could_not_be_made_ready(
     browse: Browse, world: World
 ) -> None:
