@@ -8,7 +8,7 @@ from pathlib import Path
 
 from services.transcoding import ffmpeg
 from services.transcoding.failures import Code, MediaFailed
-from services.transcoding.film import made, make
+from services.transcoding.film import made, make, review_film
 from services.transcoding.jailed import FLOOR, Jail, Limits, OnProgress, Progress, ignore
 from services.transcoding.plan import Plan, plan, unplayable
 from services.transcoding.probe import probe
@@ -65,13 +65,13 @@ def _coded(plan: Plan, frames: int, why: str) -> Look:
 
 async def first_look(source: Path, look: Look, out: Path, on_progress: OnProgress = ignore, jail: Jail = FLOOR) -> None:
     """As it is planned. Writes `out`, whole or not at all. Raises MediaFailed."""
+    if not look.copied:
+        await review_film(source, look.plan, out, on_progress, jail, opening=look.opening)
+        return
     frames = look.plan.frames
     size = source.stat().st_size >> 20  # noqa: ASYNC240
-    limits = Limits(cpu=300 + size // 10, memory=8192, file=64 + 2 * size, patience=60)
+    limits = Limits(cpu=120 + size // 10, memory=4096, file=64 + 2 * size, patience=60)
     async with made(out) as making:
-        if look.copied:
-            command = ffmpeg.first_look(source, look.plan, making, opening=look.opening)
-        else:
-            command = ffmpeg.review_film(source, look.plan, making, jail.threads, opening=look.opening)
+        command = ffmpeg.first_look(source, look.plan, making, opening=look.opening)
         await make(command, limits, jail, [source], making, frames, on_progress)
     await on_progress(Progress(frames, frames))
