@@ -8,6 +8,27 @@ import pytest
 from deploy.local.stack import Stack, Store
 from tests.stack import Database, Databases, joined_folder
 
+SLOW_SECONDS = 60.0
+
+
+class AtOnce:
+    """Says at once what failed and what took long, also of a run that is ended before it can sum up."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self.terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.terminal.write_line(f"\n{report.nodeid} failed ({report.when}):\n{report.longreprtext}")
+        elif report.duration > SLOW_SECONDS:
+            self.terminal.write_line(f"\n{report.nodeid} took {report.duration:.0f} s ({report.when})")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(AtOnce(terminal))
+
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:

@@ -16,7 +16,7 @@ from shared.containers import Container
 from shared.contracts.upload import CardWiped, RecordingReceived, RecordingRejected
 from shared.database import UnitOfWork
 from shared.errors import AttuneError
-from shared.jobs import Job
+from shared.jobs import Job, JobState
 from shared.media_store import Segment
 from shared.participant import Scope
 
@@ -48,11 +48,19 @@ async def find(session: AsyncSession, upload_id: UUID) -> Upload:
     return upload
 
 
-async def segments_of(session: AsyncSession, upload_id: UUID) -> tuple[Segment, ...]:
-    """What counts, in order."""
-    columns = select(segments.c.id, segments.c.length, segments.c.sha256)
-    rows = await session.execute(columns.where(segments.c.upload_id == upload_id).order_by(segments.c.start))
+async def segments_of(session: AsyncSession, upload_id: UUID, since: int = 0) -> tuple[Segment, ...]:
+    """What counts, in order; of that all but the first so many."""
+    columns = select(segments.c.id, segments.c.length, segments.c.sha256).where(segments.c.upload_id == upload_id)
+    rows = await session.execute(columns.order_by(segments.c.start).offset(since))
     return tuple(Segment(*row) for row in rows)
+
+
+async def waits_to_be_verified(session: AsyncSession) -> bool:
+    """Whether a film that has come wholly could be read back now, and nobody does."""
+    jobs_of_it = jobs.jobs.c.subject_id == uploads.c.id
+    due = (jobs.jobs.c.state == JobState.QUEUED, jobs.jobs.c.not_before <= func.clock_timestamp())
+    waiting = select(uploads.c.id).join(jobs.jobs, jobs_of_it).where(uploads.c.state == State.VERIFYING, *due)
+    return await session.scalar(waiting.limit(1)) is not None
 
 
 async def begin(
@@ -89,14 +97,19 @@ async def take_over(
 async def add_segment(
     uow: UnitOfWork, upload_id: UUID, token: UUID, segment: Segment, container: Container | None
 ) -> None:
-    """Count a segment that the store has; after the last the sealed copy is verified. Raises Superseded, Unknown."""
+    """Count a segment that the store has. Raises Superseded, Unknown.
+
+    From the first on the sealed copy is verified as it grows; with the last nothing else is waited for.
+    """
     upload = await find(uow.session, upload_id)
     start = upload.offset
     last = upload.add(segment.length, token, container)
     row = {"upload_id": upload_id, "start": start, "id": segment.id, "length": segment.length, "sha256": segment.sha256}
     await uow.session.execute(segments.insert().values(row))
-    if last:
+    if last or start == 0:
         await jobs.enqueue(uow, VERIFY, upload_id, spec={}, about=[upload_id], on_behalf_of=upload.uploaded_by)
+    if last:
+        await jobs.renew(uow, VERIFY, upload_id)
 
 
 async def not_a_film(uow: UnitOfWork, upload_id: UUID, token: UUID, now: datetime) -> None:

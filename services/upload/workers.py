@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -15,14 +16,26 @@ from services.upload.receiving import Intake
 from services.upload.tables import uploads
 from shared import jobs, media_store, telemetry
 from shared.database import EpisodeEnded, unit_of_work
-from shared.jobs import HandBack, Job
-from shared.media_store import ArtefactWriter, FinishedOtherwise, Forbidden, Missing, Refused, Tampered, Unavailable
+from shared.jobs import HandBack, Job, LeaseLost
+from shared.media_store import (
+    ArtefactReader,
+    ArtefactWriter,
+    FinishedOtherwise,
+    Forbidden,
+    Missing,
+    Refused,
+    Segment,
+    Tampered,
+    Unavailable,
+)
 from shared.media_store.sealing import Bytes
 from shared.participant import Counts, Scope
 
 log = logging.getLogger(__name__)
 
 REFUSED_SECONDS = 30.0  # until consent is asked again
+LOOK_SECONDS = 0.5  # between two looks at whether more of a film has come
+STILL_SECONDS = 60.0  # that more of it is waited for
 SWEEP_SECONDS = 30.0
 SWEPT = 100  # at a time
 
@@ -41,13 +54,14 @@ async def verifying(intake: Intake) -> None:
 
 
 async def verify(intake: Intake, job: Job) -> None:
-    """Compare the whole sealed copy with what was counted, finish it, and say that the recording was received."""
+    """Compare the whole sealed copy with what was counted, finish it, and say that the recording was received.
+
+    It is read back while it still comes, so that little is left to do after the last byte.
+    """
     telemetry.note(recording=job.subject_id)
-    async with intake.database.sessions() as session:
-        upload = await operations.find(session, job.subject_id)
-        segments = await operations.segments_of(session, job.subject_id)
-    assert upload.container  # nothing is complete before its first bytes were known
+    upload = await _find(intake, job)
     permit, loop, read = intake.permit(upload), asyncio.get_running_loop(), 0
+    segments: list[Segment] = []
 
     def count(plain: Bytes) -> None:  # called in a thread
         nonlocal read
@@ -56,10 +70,15 @@ async def verify(intake: Intake, job: Job) -> None:
         asyncio.run_coroutine_threadsafe(done, loop).result()
 
     try:
+        reader = ArtefactReader(intake.store, permit, intake.bucket, upload.id)
+        async with aclosing(_counted(intake, job, segments)) as counted:
+            read_back = await reader.digest(counted, count)
+        upload = await _find(intake, job)
         manifest_id = (await permit.current()).artefacts[upload.id].manifest_id
         await _drop_strays(intake, upload, {manifest_id, *(segment.id for segment in segments)})
         async with ArtefactWriter(intake.store, permit, intake.bucket, upload.id, already=segments) as writer:
-            manifest = await writer.finish(MEDIA_TYPES[upload.container], count)
+            assert upload.container  # nothing is complete before its first bytes were known
+            manifest = await writer.finish(MEDIA_TYPES[upload.container], read_back)
     except Refused as refused:
         raise HandBack(f"consent says {refused.reason}", delay=REFUSED_SECONDS) from refused
     except (Unavailable, Forbidden) as away:
@@ -71,6 +90,46 @@ async def verify(intake: Intake, job: Job) -> None:
         return
     async with unit_of_work(intake.database, job.episode_id) as uow:
         await operations.received(uow, job, manifest.sha256, datetime.now(UTC))
+
+
+async def _find(intake: Intake, job: Job) -> Upload:
+    async with intake.database.sessions() as session:
+        try:
+            return await operations.find(session, job.subject_id)
+        except operations.Unknown:  # it was erased in this moment
+            raise LeaseLost(str(job.id)) from None
+
+
+async def _counted(intake: Intake, job: Job, segments: list[Segment]) -> AsyncGenerator[Segment, None]:
+    """What counts, in order and to the last, each as it comes; `segments` are those that came.
+
+    Raises HandBack when none comes for a while, or when a film that has come wholly is waiting.
+    """
+    clock = asyncio.get_running_loop()
+    last_came = clock.time()
+    if (await _find(intake, job)).state is State.RECEIVING:
+        await jobs.wait(intake.database, job, intake.life)
+    async with intake.database.jobs.told() as told:
+        while True:
+            told.clear()
+            upload = await _find(intake, job)
+            async with intake.database.sessions() as session:
+                following = await operations.segments_of(session, upload.id, since=len(segments))
+                another_waits = await operations.waits_to_be_verified(session)
+            for segment in following:
+                segments.append(segment)
+                yield segment
+            if upload.state is State.VERIFYING:
+                return
+            if upload.state is not State.RECEIVING:
+                raise LeaseLost(str(job.id))
+            if following:
+                last_came = clock.time()
+                continue
+            if another_waits or clock.time() > last_came + STILL_SECONDS:
+                raise HandBack("it is read back when it has come wholly")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), LOOK_SECONDS)
 
 
 async def _drop_strays(intake: Intake, upload: Upload, counted: set[UUID]) -> None:

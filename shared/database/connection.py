@@ -1,5 +1,6 @@
 """One database of one service."""
 
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -8,6 +9,7 @@ from sqlalchemy.event import listens_for
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from shared.database.telling import Telling
 from shared.settings import DatabaseSettings
 
 # Ordered so that what is slow fails as itself: waiting for a lock before a handler's attempt, that before a command, a
@@ -64,6 +66,7 @@ class Database:
         )
         listens_for(self.engine.sync_engine, "checkout")(_demand_open)
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
+        self.jobs = Telling(partial(self.dedicated, "jobs"), "jobs")
 
     async def answers(self) -> bool:
         """Whether the database answers at all; for readiness, and to tell a lost connection from a failure."""
@@ -74,13 +77,13 @@ class Database:
             return False
         return True
 
-    async def dedicated(self) -> "asyncpg.Connection[Any]":
-        """A connection outside the pool, for LISTEN and advisory locks."""
+    async def dedicated(self, name: str) -> "asyncpg.Connection[Any]":
+        """A connection outside the pool, for LISTEN and advisory locks; by its name PostgreSQL shows what it is for."""
         connection: asyncpg.Connection[Any] = await asyncpg.connect(
             self.dsn,
             timeout=COMMAND_SECONDS,
             command_timeout=COMMAND_SECONDS,
-            server_settings={"application_name": f"attune-{self.service}-relay"},
+            server_settings={"application_name": f"attune-{self.service}-{name}"},
         )
         return connection
 

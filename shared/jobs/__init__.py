@@ -24,8 +24,10 @@ from shared.jobs.queue import (
     observe,
     progress,
     progress_of,
+    renew,
     resume,
     scratch_left,
+    wait,
     wiped,
 )
 from shared.jobs.table import OPEN, JobState, jobs
@@ -53,8 +55,10 @@ __all__ = [
     "observe",
     "progress",
     "progress_of",
+    "renew",
     "resume",
     "scratch_left",
+    "wait",
     "wiped",
     "work_off",
 ]

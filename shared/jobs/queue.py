@@ -116,6 +116,16 @@ async def claim(database: Database, kinds: list[str], worker: str, scratch: str 
     return Job(**row._mapping) if row else None
 
 
+async def until_due(database: Database, kinds: list[str], longest: float) -> float:
+    """Seconds until the next of these jobs may be claimed, as things stand, and at most so many."""
+    due = func.min(case((jobs.c.state == JobState.RUNNING, jobs.c.leased_until), else_=jobs.c.not_before))
+    left = select(func.extract("epoch", due - func.clock_timestamp()).cast(Float))
+    at_it = jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING))
+    async with database.sessions() as session:
+        found = await session.scalar(left.where(jobs.c.kind.in_(kinds), at_it))
+    return longest if found is None else min(longest, found)
+
+
 def _with(scratch: str) -> Any:
     return func.array_append(func.array_remove(jobs.c.scratch, scratch), scratch)
 
@@ -271,6 +281,22 @@ async def hurry(uow: UnitOfWork, *where: Any) -> None:
     """What some jobs (of any episode) waited for may be there: look now, or, where somebody just looks, look again."""
     at_it = jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING))
     await uow.session.execute(update(jobs).where(at_it, *where).values(not_before=func.clock_timestamp()))
+
+
+async def wait(database: Database, job: Job, until: timedelta) -> None:
+    """Work on; but should this attempt end without a result, the next waits for `renew`, or so long."""
+    renewed = jobs.c.not_before > job.not_before  # since it was claimed
+    far = func.clock_timestamp() + until
+    await _touch(database, job, not_before=case((renewed, jobs.c.not_before), else_=far))
+
+
+async def renew(uow: UnitOfWork, kind: str, subject_id: UUID) -> None:
+    """What an open job for a subject waited for has come: it is as if it were made now."""
+    now = func.clock_timestamp()
+    is_it = (jobs.c.kind == kind, jobs.c.subject_id == subject_id, jobs.c.state.in_(OPEN))
+    await uow.session.execute(
+        update(jobs).where(*is_it).values(not_before=now, created_at=now, trace=telemetry.headers())
+    )
 
 
 async def observe(database: Database, kinds: list[str]) -> None:

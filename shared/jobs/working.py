@@ -1,6 +1,7 @@
 """The loop of a worker: claim, work, close, one job at a time."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -14,7 +15,8 @@ from shared.jobs.queue import HandBack, Job, LeaseLost
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 4.0
-IDLE_SECONDS = 0.5
+IDLE_SECONDS = 2.0  # between two looks of whom nobody wakes
+AT_ONCE_SECONDS = 0.1  # between two looks at a job that is due, and that somebody else has just locked
 NEW_TRACE_AFTER_SECONDS = 120
 PARKED_AFTER = 2  # workers that a job may take down with it
 
@@ -74,26 +76,36 @@ async def work_off(
     give_up(job, code, detail): closes it as failed, after `attempts` errors, or when it took PARKED_AFTER workers down.
     wipe: empties the scratch folder after each job.
     """
+    async with database.jobs.told() as told:
+        while True:
+            job = await _next(database, kinds, worker, scratch, told)
+            try:
+                with _traced(job):
+                    kept = await _attempt(database, job, work, give_up, attempts)
+            finally:
+                if wipe:  # and if this process ends here, the next on this folder says that it is empty
+                    await wipe()
+            if scratch:
+                await _said(queue.wiped, database, scratch)
+            if not kept:
+                await _said(queue.lives, database, job)
+
+
+async def _next(database: Database, kinds: list[str], worker: str, scratch: str | None, told: asyncio.Event) -> Job:
+    """The next job, however long it is waited for: until one is told of, or is due."""
     while True:
+        told.clear()
+        due = IDLE_SECONDS
         try:
             with telemetry.quietly():
                 job = await queue.claim(database, kinds, worker, scratch)
+                if job:
+                    return job
+                due = await queue.until_due(database, kinds, IDLE_SECONDS)
         except Exception:
             log.warning("jobs: the database cannot be asked", exc_info=True)
-            job = None
-        if job is None:
-            await asyncio.sleep(IDLE_SECONDS)
-            continue
-        try:
-            with _traced(job):
-                kept = await _attempt(database, job, work, give_up, attempts)
-        finally:
-            if wipe:  # and if this process ends here, the next on this folder says that it is empty
-                await wipe()
-        if scratch:
-            await _said(queue.wiped, database, scratch)
-        if not kept:
-            await _said(queue.lives, database, job)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(told.wait(), max(due, AT_ONCE_SECONDS))
 
 
 async def _said(what: Callable[[Database, T], Awaitable[None]], database: Database, of: T) -> None:

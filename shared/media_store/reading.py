@@ -3,10 +3,9 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -76,10 +75,12 @@ class ArtefactReader:
         await self._check()
         return await self.manifest()
 
-    async def digest(self, segments: Iterable[Segment], take: Callable[[Bytes], object] | None = None) -> bytes:
+    async def digest(
+        self, segments: Iterable[Segment] | AsyncIterable[Segment], take: Callable[[Bytes], object] | None = None
+    ) -> bytes:
         """The SHA-256 over these segments' plain bytes as they lie in the store, each compared with its own hash.
 
-        `take` is called in a thread with the plain bytes of each.
+        They may be told of one by one, as they are stored. `take` is called in a thread with the plain bytes of each.
         """
         whole = hashlib.sha256()
 
@@ -95,24 +96,26 @@ class ArtefactReader:
                 take(plain)
 
         # three at once, each at another stage: one is fetched, one opened, one added
-        fetching: asyncio.Task[tuple[Key, bytearray]] | None = None
+        opening: asyncio.Future[Bytes] | None = None
         adding: asyncio.Future[None] | None = None
-        try:
-            for segment, following in pairwise((*segments, None)):
-                assert segment
-                sealed = await (fetching or self._fetch_whole(segment))
-                fetching = asyncio.create_task(self._fetch_whole(following)) if following else None
-                plain = await asyncio.to_thread(check, segment, *sealed)
-                if adding:
-                    await adding
-                adding = asyncio.ensure_future(asyncio.to_thread(add, plain))
-                del sealed, plain  # nothing is held longer than it is needed
+
+        async def move_on() -> None:
+            nonlocal opening, adding
             if adding:
                 await adding
+            adding = asyncio.ensure_future(asyncio.to_thread(add, await opening)) if opening else None
+            opening = None  # nothing is held longer than it is needed
+
+        try:
+            async for segment in _each(segments):
+                sealed = await self._fetch_whole(segment)
+                await move_on()
+                opening = asyncio.ensure_future(asyncio.to_thread(check, segment, *sealed))
+                del sealed
+            await move_on()
+            await move_on()
         finally:
-            if fetching:
-                fetching.cancel()
-            left: list[asyncio.Future[Any]] = [one for one in (fetching, adding) if one]
+            left: list[asyncio.Future[Any]] = [one for one in (opening, adding) if one]
             await asyncio.gather(*left, return_exceptions=True)
         return whole.digest()
 
@@ -140,6 +143,15 @@ class ArtefactReader:
         grant = permit.artefacts[self._artefact_id]
         name = object_name(grant.episode_id, self._artefact_id, segment_id)
         return grant.key, await self._store.get(self._bucket, name, permit, first, last)
+
+
+async def _each(segments: Iterable[Segment] | AsyncIterable[Segment]) -> AsyncIterator[Segment]:
+    if isinstance(segments, AsyncIterable):
+        async for segment in segments:
+            yield segment
+    else:
+        for segment in segments:
+            yield segment
 
 
 def _soon(stretches: Iterable[tuple[Segment, int, int]]) -> Iterator[tuple[Segment, int, int]]:

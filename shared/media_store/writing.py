@@ -89,15 +89,16 @@ class ArtefactWriter:
         while self._storing:
             await self._first_stored()
 
-    async def finish(self, media_type: str, take: Callable[[Bytes], object] | None = None) -> Manifest:
-        """Flush, read the whole sealed copy back, check it, and only then store the manifest. `take`: see `digest`.
+    async def finish(self, media_type: str, read_back: bytes | None = None) -> Manifest:
+        """Flush, read the whole sealed copy back, check it, and only then store the manifest.
 
+        read_back: the digest of all that is stored, if it has been read back already.
         May be repeated, also by another process with the same segments. Raises FinishedOtherwise if it was finished
         with others, Tampered or Missing if the sealed copy is not what was stored.
         """
         await self.flush()
         reader = ArtefactReader(self._store, self._permit, self._bucket, self._artefact_id)
-        manifest = Manifest(media_type, self.segments, await reader.digest(self._segments, take))
+        manifest = Manifest(media_type, self.segments, read_back or await reader.digest(self._segments))
         try:
             await under(self._permit, partial(self._put_manifest, manifest))
         except Exists:

@@ -73,7 +73,7 @@ class Relay:
 
     async def _lead(self) -> None:
         with telemetry.quietly():
-            connection = await self._database.dedicated()
+            connection = await self._database.dedicated("relay")
             try:
                 if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER):
                     raise Deposed

@@ -233,7 +233,7 @@ async def test_a_read_is_dated_before_what_it_saw(consent: Consent, locked: bool
     film = await consent.made(family, "review_film", await consent.filmed(family))
     compiled = facts._FACTS.compile(dialect=consent.database.engine.dialect)
     asked = {"artefacts": [film], "episodes": [], "locked": locked}
-    raw = await consent.database.dedicated()
+    raw = await consent.database.dedicated("test")
     try:
         async with raw.transaction():
             statement = await raw.prepare(str(compiled))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -466,6 +466,62 @@ async def test_what_comes_while_it_is_looked_for_is_looked_at_again(episode: Epi
         await jobs.hand_back(episode.database, job, delay=3600.0)
         assert ((await jobs.claim(episode.database, [KIND], "worker")) is not None) == hurried
         await episode.set(job_id, state=JobState.QUEUED, not_before=text("clock_timestamp()"))
+
+
+async def test_what_was_renewed_is_due_whether_before_or_after_its_worker_says_that_it_waits(episode: Episode) -> None:
+    subject = uuid4()
+    job_id = await episode.enqueue(subject)
+
+    async def renew() -> None:
+        async with episode.work() as uow:
+            await jobs.renew(uow, KIND, subject)
+
+    for renewed_first in (False, True):
+        job = await claimed(episode)
+        if renewed_first:
+            await renew()
+        await jobs.wait(episode.database, job, timedelta(days=1))
+        await jobs.hand_back(episode.database, job)
+        assert (await jobs.claim(episode.database, [KIND], "worker") is not None) == renewed_first
+        await renew()
+        assert (await episode.row(job_id)).not_before <= datetime.now(UTC)
+        await episode.set(job_id, state=JobState.QUEUED)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks by itself within the time of a test."""
+    monkeypatch.setattr(working_off, "IDLE_SECONDS", 86400.0)
+
+
+async def test_who_waits_for_a_job_is_told_of_it_also_after_the_connection_was_lost(
+    episode: Episode, patient: None
+) -> None:
+    async with working(episode, episode.finish):
+        await episode.becomes(await episode.enqueue(), JobState.DONE)
+        for _ in range(2):  # now it waits
+            await episode.becomes(await episode.enqueue(), JobState.DONE)
+            async with episode.database.sessions() as session:
+                listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE"
+                mine = f"{listening} 'attune-%-jobs' AND datname = current_database()"
+                assert await session.scalar(text(mine))
+        await episode.becomes(await episode.enqueue(), JobState.DONE)
+
+
+async def test_a_job_with_a_time_is_done_at_that_time_though_nobody_tells_of_it(
+    episode: Episode, patient: None
+) -> None:
+    handed_back: list[float] = []
+
+    async def work(job: Job) -> None:
+        if handed_back:
+            return await episode.finish(job)
+        handed_back.append(1.0)
+        raise HandBack("not now", delay=1.0)
+
+    async with working(episode, work):
+        row = await episode.becomes(await episode.enqueue(), JobState.DONE)
+    assert row.closed_at >= row.created_at + timedelta(seconds=1)
 
 
 async def test_scratch_is_remembered_until_it_is_wiped(episode: Episode, hasty: None) -> None:

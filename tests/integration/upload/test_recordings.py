@@ -34,7 +34,8 @@ async def test_the_practitioner_sees_how_far_a_film_is(client: Client, family: E
     assert (seen["state"], seen["bytes"], seen["bytes_received"], seen["to_do"]) == ("receiving", 2 * MIB, 0, None)
     assert (await client.add(where, 0, film(2 * MIB)[:MIB])).status_code == 204
     seen = await client.recording(where)
-    assert (seen["bytes_received"], seen["bytes_verified"], seen["sha256"]) == (MIB, 0, None)
+    assert (seen["bytes_received"], seen["sha256"]) == (MIB, None)
+    assert seen["bytes_verified"] <= MIB
     assert (await client.add(where, MIB, film(2 * MIB)[MIB:])).status_code == 204
     seen = await client.received(where)
     assert (seen["bytes_verified"], seen["expires_at"]) == (2 * MIB, None)

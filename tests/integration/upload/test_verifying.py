@@ -1,18 +1,22 @@
 """The sealed copy is read back before anybody is told that the film is safe."""
 
+import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
-from services.upload import operations, workers
+from services.upload import operations, receiving, workers
 from services.upload.model import Rejection, State, Upload
-from services.upload.receiving import Intake
+from services.upload.receiving import Body, Intake
 from shared import jobs
+from shared.database import unit_of_work
 from shared.jobs import HandBack, Job, LeaseLost
 from shared.media_store import ArtefactReader, Permit, Store, object_name
-from tests.integration.upload.conftest import MIB, film, taken_in
+from tests.integration.upload.conftest import MIB, film, taken_in, until
 from tests.integration.upload.consent import Consent, Episode
 
 
@@ -137,3 +141,96 @@ async def test_without_a_permit_nothing_is_read_and_nothing_lost(
     assert (await found(intake, upload)).state is State.VERIFYING
     await workers.verify(intake, job)
     assert (await found(intake, upload)).state is State.RECEIVED
+
+
+async def coming(intake: Intake, family: Episode, plain: bytes) -> Upload:
+    """A film of which all but the last byte has come."""
+    return await taken_in(intake, family, plain[:-1], length=len(plain))
+
+
+async def the_last_byte(intake: Intake, upload: Upload, plain: bytes) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield plain[-1:]
+
+    await receiving.receive(intake, await found(intake, upload), len(plain) - 1, Body(pieces()))
+
+
+async def read_back(intake: Intake, upload: Upload) -> int:
+    """How many bytes of it have been."""
+    async with intake.database.sessions() as session:
+        asked = text("SELECT progress['bytes']::int FROM jobs WHERE subject_id = :upload")
+        return await session.scalar(asked, {"upload": upload.id}) or 0
+
+
+async def test_what_has_come_is_read_back_before_the_last_byte_comes(intake: Intake, family: Episode) -> None:
+    plain = film(10 * MIB)
+    upload = await coming(intake, family, plain)
+    verifying = asyncio.create_task(workers.verify(intake, await claimed(intake)))
+
+    async def all_but_what_is_still_in_hand() -> bool:
+        return await read_back(intake, upload) >= 4 * MIB
+
+    await until(all_but_what_is_still_in_hand)
+    assert (await found(intake, upload)).state is State.RECEIVING
+    assert await told(intake) == []
+    await the_last_byte(intake, upload, plain)
+    await verifying
+    upload = await found(intake, upload)
+    assert (upload.state, upload.sha256) == (State.RECEIVED, hashlib.sha256(plain).digest())
+    assert len(await told(intake)) == 1
+
+
+async def test_who_reads_along_makes_way_for_a_film_that_has_come_wholly(intake: Intake, family: Episode) -> None:
+    plain = film(5 * MIB)
+    slow = await coming(intake, family, plain)
+    along = await claimed(intake)
+    whole = await taken_in(intake, family, plain)
+    with pytest.raises(HandBack) as back:
+        await workers.verify(intake, along)
+    await jobs.hand_back(intake.database, along, delay=back.value.delay)
+    await workers.verify(intake, await claimed(intake))
+    assert (await found(intake, whole)).state is State.RECEIVED
+    assert await jobs.claim(intake.database, [operations.VERIFY], "test") is None  # until the last byte has come
+    await the_last_byte(intake, slow, plain)
+    await workers.verify(intake, await claimed(intake))
+    assert (await found(intake, slow)).state is State.RECEIVED
+
+
+async def test_a_film_to_which_nothing_is_added_for_long_is_read_back_in_the_end(
+    intake: Intake, family: Episode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "STILL_SECONDS", 0.0)
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.01)
+    plain = film(5 * MIB)
+    upload = await coming(intake, family, plain)
+    along = await claimed(intake)
+    with pytest.raises(HandBack) as back:
+        await workers.verify(intake, along)
+    await the_last_byte(intake, upload, plain)  # before it has let go
+    await jobs.hand_back(intake.database, along, delay=back.value.delay)
+    await workers.verify(intake, await claimed(intake))
+    assert (await found(intake, upload)).state is State.RECEIVED
+
+
+async def test_who_reads_along_a_film_that_is_not_wanted_any_more_stops(intake: Intake, family: Episode) -> None:
+    upload = await coming(intake, family, film(5 * MIB))
+    verifying = asyncio.create_task(workers.verify(intake, await claimed(intake)))
+
+    async def begun() -> bool:
+        return await read_back(intake, upload) > 0
+
+    await until(begun)
+    async with unit_of_work(intake.database, family.id) as uow:
+        await operations.cancel(uow, upload.id, datetime.now(UTC))
+    with pytest.raises(LeaseLost):
+        await verifying
+    assert (await found(intake, upload)).state is State.CANCELLED
+
+
+async def test_damage_is_noticed_before_the_last_byte(intake: Intake, family: Episode) -> None:
+    upload = await coming(intake, family, film(9 * MIB))
+    async for one in intake.store.list_all(intake.bucket, f"{family.id}/{upload.id}/"):
+        await intake.store.delete(intake.bucket, one)
+    await workers.verify(intake, await claimed(intake))
+    upload = await found(intake, upload)
+    assert (upload.state, upload.code) == (State.REJECTED, Rejection.DAMAGED)
