@@ -1,13 +1,14 @@
-"""A film of 5 minutes, 1080p50 at 20 Mb/s (quick: 10 s), is sent by tus; a practitioner's Chromium has its page open.
-Told from the moment when the answer to the last byte has come: until the recording is received (the sealed copy has
-been read back), until its first look can be asked for, and until the browser has decoded the first picture of it. The
-last figure is the whole of what is asked for.
+"""A film of 5 minutes, 1080p50 at 20 Mb/s (quick: 10 s), is sent by tus at 40 MB/s, as a card or a good line gives it;
+a practitioner's Chromium has its page open. Told from the moment when the answer to the last byte has come: until the
+recording is received (the sealed copy has been read back, most of it while the film still came), until its first look
+can be asked for, and until the browser has decoded the first picture of it. The last figure is the whole of what is
+asked for.
 """
 
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
@@ -22,7 +23,8 @@ from tests.benchmarks.run import PATIENCE_SECONDS, Run, Stand
 from tests.browser.browsing import browsing
 
 RATE, BITS, ROUNDS = 50, "20M", 3
-LAST = 1024 * 1024  # what is kept back until the page is open
+FIRST = PIECE = 1024 * 1024  # what is sent before the page is opened
+LINE = 40e6  # bytes a second
 SEEN = "addEventListener('loadeddata', () => (window.seen ??= Date.now() / 1000), true)"
 
 
@@ -48,11 +50,11 @@ async def _round(stand: Stand, source: Path) -> tuple[float, float, float]:
     created = await upload.create(stand.practitioner, source.stat().st_size, family.film())
     recording = created.headers["Location"].rsplit("/", 1)[-1]
     with suppress(upload.CutOff):
-        await upload.send(stand.practitioner, recording, source, cut_after=source.stat().st_size - LAST)
+        await upload.send(stand.practitioner, recording, source, cut_after=FIRST)
     token = stand.practitioner.clients["curation"].headers["Authorization"].removeprefix("Bearer ")
     with _watching(stand.stack.url("portal"), token, recording) as page:
         await asyncio.to_thread(page.opened.wait, PATIENCE_SECONDS)
-        await upload.send(stand.practitioner, recording, source)
+        await _send(stand, recording, source)
         began = time.time()
         await stand.until("upload", f"/recordings/{recording}", 0.02, state="received")
         received = time.time() - began
@@ -62,6 +64,27 @@ async def _round(stand: Stand, source: Path) -> tuple[float, float, float]:
         seen = page.at - began
     await _discard(stand, recording)
     return received, ready, seen
+
+
+async def _send(stand: Stand, recording: str, source: Path) -> None:
+    """What is missing, no quicker than the line."""
+    at, clock = await upload.offset(stand.practitioner, recording), asyncio.get_running_loop()
+    began = clock.time()
+
+    async def body() -> AsyncIterator[bytes]:
+        sent = 0
+        with source.open("rb") as file:
+            file.seek(at)
+            while piece := file.read(PIECE):
+                await asyncio.sleep(began + sent / LINE - clock.time())
+                yield piece
+                sent += len(piece)
+
+    headers = {**upload.TUS, "Upload-Offset": str(at), "Content-Type": "application/offset+octet-stream"}
+    answer = await stand.practitioner.clients["upload"].patch(
+        f"/v1/uploads/{recording}", headers=headers, content=body(), timeout=PATIENCE_SECONDS
+    )
+    assert answer.status_code == 204, answer.text
 
 
 async def _discard(stand: Stand, recording: str) -> None:
