@@ -40,6 +40,7 @@ class ByFolder(LoadScopeScheduling):  # type: ignore[misc]
         return str(path if path.parent.name in ("integration", "end_to_end") else path.parent)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
     return ByFolder(config, log)
 

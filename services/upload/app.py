@@ -63,6 +63,7 @@ def main() -> None:
             "consumer": events.run,
             "relay": relay.run,
             "verifying": partial(workers.verifying, intake),
+            "following": partial(workers.following, intake),
             "sweeping": partial(workers.sweeping, intake, timedelta(seconds=horizon.horizon)),
             "purging": partial(
                 participant.purging, database, consent, partial(workers.purge, intake), operations.forget

@@ -1,5 +1,6 @@
 """What can happen to an upload, one function each: decides, writes, tells."""
 
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,11 +17,12 @@ from shared.containers import Container
 from shared.contracts.upload import CardWiped, RecordingReceived, RecordingRejected
 from shared.database import UnitOfWork
 from shared.errors import AttuneError
-from shared.jobs import Job, JobState
+from shared.jobs import Job
 from shared.media_store import Segment
 from shared.participant import Scope
 
-VERIFY = "verify"
+VERIFY = "verify"  # once it has come wholly
+FOLLOW = "follow"  # the same while it still comes, where somebody has time for it
 LISTED = 200
 
 
@@ -53,14 +55,6 @@ async def segments_of(session: AsyncSession, upload_id: UUID, since: int = 0) ->
     columns = select(segments.c.id, segments.c.length, segments.c.sha256).where(segments.c.upload_id == upload_id)
     rows = await session.execute(columns.order_by(segments.c.start).offset(since))
     return tuple(Segment(*row) for row in rows)
-
-
-async def waits_to_be_verified(session: AsyncSession) -> bool:
-    """Whether a film that has come wholly could be read back now, and nobody does."""
-    jobs_of_it = jobs.jobs.c.subject_id == uploads.c.id
-    due = (jobs.jobs.c.state == JobState.QUEUED, jobs.jobs.c.not_before <= func.clock_timestamp())
-    waiting = select(uploads.c.id).join(jobs.jobs, jobs_of_it).where(uploads.c.state == State.VERIFYING, *due)
-    return await session.scalar(waiting.limit(1)) is not None
 
 
 async def begin(
@@ -99,17 +93,23 @@ async def add_segment(
 ) -> None:
     """Count a segment that the store has. Raises Superseded, Unknown.
 
-    From the first on the sealed copy is verified as it grows; with the last nothing else is waited for.
+    From the first on the sealed copy may be read back as it grows; who does so has a while to finish it after the last.
     """
     upload = await find(uow.session, upload_id)
     start = upload.offset
     last = upload.add(segment.length, token, container)
     row = {"upload_id": upload_id, "start": start, "id": segment.id, "length": segment.length, "sha256": segment.sha256}
     await uow.session.execute(segments.insert().values(row))
-    if last or start == 0:
-        await jobs.enqueue(uow, VERIFY, upload_id, spec={}, about=[upload_id], on_behalf_of=upload.uploaded_by)
+    work = functools.partial(
+        jobs.enqueue, uow, subject_id=upload_id, spec={}, about=[upload_id], on_behalf_of=upload.uploaded_by
+    )
     if last:
-        await jobs.renew(uow, VERIFY, upload_id)
+        followed = await jobs.is_worked_on(uow.session, FOLLOW, upload_id)
+        if not followed:
+            await jobs.needless(uow, upload_id)
+        await work(kind=VERIFY, delay=jobs.LEASE if followed else timedelta())
+    elif start == 0:
+        await work(kind=FOLLOW)
 
 
 async def not_a_film(uow: UnitOfWork, upload_id: UUID, token: UUID, now: datetime) -> None:
@@ -122,6 +122,7 @@ async def not_a_film(uow: UnitOfWork, upload_id: UUID, token: UUID, now: datetim
 async def received(uow: UnitOfWork, job: Job, sha256: bytes, now: datetime) -> None:
     """Every byte is sealed and verified: it is a recording."""
     await jobs.finish(uow, job)
+    await jobs.needless(uow, job.subject_id)  # whoever else reads it back
     upload = await find(uow.session, job.subject_id)
     if upload.received(sha256, now) and upload.container:
         uow.publish(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.upload import operations
@@ -112,9 +112,9 @@ async def _allowed(session: AsyncSession, recording_id: UUID, caller: Identity, 
 
 async def _verified(session: AsyncSession, ids: list[UUID]) -> dict[UUID, int]:
     """How many bytes of the sealed copies have been read back so far."""
-    progress = select(jobs.c.subject_id, jobs.c.progress["bytes"].as_integer().label("done")).where(
-        jobs.c.kind == operations.VERIFY, jobs.c.subject_id.in_(ids)
-    )
+    done = func.max(jobs.c.progress["bytes"].as_integer()).label("done")
+    by = jobs.c.kind.in_((operations.FOLLOW, operations.VERIFY))
+    progress = select(jobs.c.subject_id, done).where(by, jobs.c.subject_id.in_(ids)).group_by(jobs.c.subject_id)
     return {row.subject_id: row.done or 0 for row in await session.execute(progress)}
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -16,6 +16,7 @@ from services.upload.receiving import Intake
 from services.upload.tables import uploads
 from shared import jobs, media_store, telemetry
 from shared.database import EpisodeEnded, unit_of_work
+from shared.errors import AttuneError
 from shared.jobs import HandBack, Job, LeaseLost
 from shared.media_store import (
     ArtefactReader,
@@ -28,7 +29,7 @@ from shared.media_store import (
     Tampered,
     Unavailable,
 )
-from shared.media_store.sealing import Bytes
+from shared.media_store.sealing import Bytes, sealed_length
 from shared.participant import Counts, Scope
 
 log = logging.getLogger(__name__)
@@ -53,32 +54,29 @@ async def verifying(intake: Intake) -> None:
     await jobs.work_off(intake.database, [operations.VERIFY], "upload-verify", work, give_up)
 
 
-async def verify(intake: Intake, job: Job) -> None:
-    """Compare the whole sealed copy with what was counted, finish it, and say that the recording was received.
+async def following(intake: Intake) -> None:
+    """Read back what still comes, one film at a time, for ever."""
 
-    It is read back while it still comes, so that little is left to do after the last byte.
-    """
+    async def work(job: Job) -> None:
+        await follow(intake, job)
+
+    async def give_up(job: Job, code: str, detail: str) -> None:
+        """It is verified when it has come wholly."""
+        await jobs.dismiss(intake.database, job)
+
+    await jobs.work_off(intake.database, [operations.FOLLOW], "upload-follow", work, give_up)
+
+
+async def verify(intake: Intake, job: Job) -> None:
+    """Compare the whole sealed copy with what was counted, finish it, and say that the recording was received."""
     telemetry.note(recording=job.subject_id)
     upload = await _find(intake, job)
-    permit, loop, read = intake.permit(upload), asyncio.get_running_loop(), 0
-    segments: list[Segment] = []
-
-    def count(plain: Bytes) -> None:  # called in a thread
-        nonlocal read
-        read += len(plain)
-        done = jobs.progress(intake.database, job, {"bytes": read, "of": upload.length})
-        asyncio.run_coroutine_threadsafe(done, loop).result()
-
+    async with intake.database.sessions() as session:
+        segments = await operations.segments_of(session, upload.id)
+        if await jobs.is_worked_on(session, operations.FOLLOW, upload.id):
+            raise HandBack("who has read it back as it came finishes it", delay=jobs.LEASE.total_seconds())
     try:
-        reader = ArtefactReader(intake.store, permit, intake.bucket, upload.id)
-        async with aclosing(_counted(intake, job, segments)) as counted:
-            read_back = await reader.digest(counted, count)
-        upload = await _find(intake, job)
-        manifest_id = (await permit.current()).artefacts[upload.id].manifest_id
-        await _drop_strays(intake, upload, {manifest_id, *(segment.id for segment in segments)})
-        async with ArtefactWriter(intake.store, permit, intake.bucket, upload.id, already=segments) as writer:
-            assert upload.container  # nothing is complete before its first bytes were known
-            manifest = await writer.finish(MEDIA_TYPES[upload.container], read_back)
+        await _finish(intake, job, upload, segments, await _read_back(intake, job, upload, segments))
     except Refused as refused:
         raise HandBack(f"consent says {refused.reason}", delay=REFUSED_SECONDS) from refused
     except (Unavailable, Forbidden) as away:
@@ -87,9 +85,31 @@ async def verify(intake: Intake, job: Job) -> None:
         log.exception("recording %s: the sealed copy is damaged", upload.id)
         async with unit_of_work(intake.database, job.episode_id) as uow:
             await operations.damaged(uow, job, type(damage).__name__, datetime.now(UTC))
-        return
-    async with unit_of_work(intake.database, job.episode_id) as uow:
-        await operations.received(uow, job, manifest.sha256, datetime.now(UTC))
+
+
+async def follow(intake: Intake, job: Job) -> None:
+    """The same, beginning while the film still comes: then little is left to do after its last byte.
+
+    Whatever goes wrong is left to who verifies it in the end.
+    """
+    telemetry.note(recording=job.subject_id)
+    upload, segments = await _find(intake, job), list[Segment]()
+    try:
+        async with aclosing(_counted(intake, job, segments)) as counted:
+            read_back = await _read_back(intake, job, upload, counted)
+        upload = await _find(intake, job)
+        async with intake.database.sessions() as session:
+            trace = await jobs.trace_of(session, operations.VERIFY, upload.id)
+        with telemetry.span(f"job {operations.VERIFY}", trace, job=job.id, recording=upload.id):  # of the last bytes
+            await _finish(intake, job, upload, segments, read_back)
+    except (NothingComes, Refused, Unavailable, Forbidden, Tampered, Missing, FinishedOtherwise) as reason:
+        log.info("recording %s is not read back as it comes: %s", upload.id, type(reason).__name__)
+        async with unit_of_work(intake.database, job.episode_id) as uow:
+            await jobs.finish(uow, job)
+
+
+class NothingComes(AttuneError):
+    """Nothing was added to an upload for a while."""
 
 
 async def _find(intake: Intake, job: Job) -> Upload:
@@ -100,22 +120,34 @@ async def _find(intake: Intake, job: Job) -> Upload:
             raise LeaseLost(str(job.id)) from None
 
 
-async def _counted(intake: Intake, job: Job, segments: list[Segment]) -> AsyncGenerator[Segment, None]:
-    """What counts, in order and to the last, each as it comes; `segments` are those that came.
+async def _read_back(
+    intake: Intake, job: Job, upload: Upload, segments: Iterable[Segment] | AsyncIterable[Segment]
+) -> bytes:
+    """The SHA-256 of the whole as it lies in the store, each segment compared with what was counted."""
+    loop, read = asyncio.get_running_loop(), 0
 
-    Raises HandBack when none comes for a while, or when a film that has come wholly is waiting.
-    """
+    def count(plain: Bytes) -> None:  # called in a thread
+        nonlocal read
+        read += len(plain)
+        done = jobs.progress(intake.database, job, {"bytes": read, "of": upload.length})
+        asyncio.run_coroutine_threadsafe(done, loop).result()
+
+    reader = ArtefactReader(intake.store, intake.permit(upload), intake.bucket, upload.id)
+    return await reader.digest(segments, count)
+
+
+async def _counted(intake: Intake, job: Job, segments: list[Segment]) -> AsyncGenerator[Segment, None]:
+    """What counts, in order and to the last, each as it comes; `segments` are those that came. Raises NothingComes."""
     clock = asyncio.get_running_loop()
     last_came = clock.time()
-    if (await _find(intake, job)).state is State.RECEIVING:
-        await jobs.wait(intake.database, job, intake.life)
-    async with intake.database.jobs.told() as told:
+    permit = intake.permit(await _find(intake, job))
+    async with intake.database.jobs.told() as told:  # of the one that verifies it, after the last
         while True:
             told.clear()
-            upload = await _find(intake, job)
-            async with intake.database.sessions() as session:
-                following = await operations.segments_of(session, upload.id, since=len(segments))
-                another_waits = await operations.waits_to_be_verified(session)
+            with telemetry.quietly():
+                upload = await _find(intake, job)
+                async with intake.database.sessions() as session:
+                    following = await operations.segments_of(session, upload.id, since=len(segments))
             for segment in following:
                 segments.append(segment)
                 yield segment
@@ -126,18 +158,43 @@ async def _counted(intake: Intake, job: Job, segments: list[Segment]) -> AsyncGe
             if following:
                 last_came = clock.time()
                 continue
-            if another_waits or clock.time() > last_came + STILL_SECONDS:
-                raise HandBack("it is read back when it has come wholly")
+            if clock.time() > last_came + STILL_SECONDS:
+                raise NothingComes(str(upload.id))
+            await permit.current()  # so that it ends with the permit also while nothing comes
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(told.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await told.wait()
 
 
-async def _drop_strays(intake: Intake, upload: Upload, counted: set[UUID]) -> None:
-    """Delete what lost requests stored and nobody counted. No more is being counted: the upload is complete."""
-    names = {media_store.object_name(upload.episode_id, upload.id, id) for id in counted}
+async def _finish(intake: Intake, job: Job, upload: Upload, segments: Sequence[Segment], read_back: bytes) -> None:
+    """What has been read back is finished and told of."""
+    assert upload.container  # nothing is complete before its first bytes were known
+    permit = intake.permit(upload)
+    await _drop_strays(intake, upload, (await permit.current()).artefacts[upload.id].manifest_id, segments)
+    async with ArtefactWriter(intake.store, permit, intake.bucket, upload.id, already=segments) as writer:
+        manifest = await writer.finish(MEDIA_TYPES[upload.container], read_back)
+    async with unit_of_work(intake.database, job.episode_id) as uow:
+        await operations.received(uow, job, manifest.sha256, datetime.now(UTC))
+
+
+async def _drop_strays(intake: Intake, upload: Upload, manifest_id: UUID, counted: Sequence[Segment]) -> None:
+    """Delete what lost requests stored and nobody counted. No more is being counted: the upload is complete.
+
+    Raises Missing should of what counts anything not be listed, or not be as long: it may have been read back long ago.
+    """
+    sizes = {_name(upload, segment.id): sealed_length(segment.length) for segment in counted}
+    there = set()
     async for found in intake.store.list_all(intake.bucket, f"{upload.episode_id}/{upload.id}/"):
-        if found.name not in names:
+        if found.name not in sizes and found.name != _name(upload, manifest_id):
             await intake.store.delete(intake.bucket, found)
+        elif sizes.get(found.name) == found.bytes:
+            there.add(found.name)
+    if there != sizes.keys():
+        raise Missing("segments that were read back")
+
+
+def _name(upload: Upload, id: UUID) -> str:
+    return media_store.object_name(upload.episode_id, upload.id, id)
 
 
 async def sweeping(intake: Intake, horizon: timedelta) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,10 @@ from shared import telemetry
 if TYPE_CHECKING:
     import asyncpg
 
+log = logging.getLogger(__name__)
+
 BACK_OFF_SECONDS = 1.0
+ALIVE_SECONDS = 30.0  # a line may break without a word
 STOP_SECONDS = 5.0  # closing a connection may hang while the database is away
 
 
@@ -46,8 +50,10 @@ class Telling:
         """For ever; again from the beginning when the connection is lost."""
         with telemetry.quietly():
             while True:
-                with contextlib.suppress(Exception):  # the database is away; who needs it says so
+                try:
                     await self._listen_once()
+                except Exception as error:
+                    log.warning("nobody is told of %s: %s", self._channel, type(error).__name__)
                 await asyncio.sleep(BACK_OFF_SECONDS)
 
     async def _listen_once(self) -> None:
@@ -57,7 +63,11 @@ class Telling:
             connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener(self._channel, self._tell)
             self._tell()
-            await lost.wait()
+            while not lost.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(ALIVE_SECONDS):
+                        await lost.wait()
+                await connection.execute("SELECT 1")
         finally:
             with contextlib.suppress(Exception):
                 await connection.close(timeout=STOP_SECONDS)

@@ -6,6 +6,7 @@ the token, so that an attempt that lost its lease changes nothing.
 """
 
 from shared.jobs.queue import (
+    LEASE,
     HandBack,
     Job,
     LeaseLost,
@@ -20,20 +21,22 @@ from shared.jobs.queue import (
     heartbeat,
     held,
     hurry,
+    is_worked_on,
     lives,
+    needless,
     observe,
     progress,
     progress_of,
-    renew,
     resume,
     scratch_left,
-    wait,
+    trace_of,
     wiped,
 )
 from shared.jobs.table import OPEN, JobState, jobs
 from shared.jobs.working import work_off
 
 __all__ = [
+    "LEASE",
     "OPEN",
     "HandBack",
     "Job",
@@ -50,15 +53,16 @@ __all__ = [
     "heartbeat",
     "held",
     "hurry",
+    "is_worked_on",
     "jobs",
     "lives",
+    "needless",
     "observe",
     "progress",
     "progress_of",
-    "renew",
     "resume",
     "scratch_left",
-    "wait",
+    "trace_of",
     "wiped",
     "work_off",
 ]

@@ -65,10 +65,11 @@ async def enqueue(
     on_behalf_of: UUID | None = None,
     priority: int = 0,
     outlives: bool = False,
+    delay: timedelta = timedelta(),
 ) -> UUID:
     """Make the job; where one of this kind is open for the subject already, that one's id is returned.
 
-    about: the recordings without which it is not to be done.
+    about: the recordings without which it is not to be done. delay: before that nobody begins with it.
     """
     is_it = (jobs.c.kind == kind, jobs.c.subject_id == subject_id, jobs.c.state.in_(OPEN))
     found: UUID | None = await uow.session.scalar(select(jobs.c.id).where(*is_it))
@@ -86,6 +87,7 @@ async def enqueue(
             on_behalf_of=on_behalf_of,
             priority=priority,
             outlives=outlives,
+            not_before=func.clock_timestamp() + delay,
             trace=telemetry.headers(),
         )
     )
@@ -157,6 +159,20 @@ async def held(uow: UnitOfWork, job: Job) -> None:
         raise LeaseLost(str(job.id))
 
 
+async def is_worked_on(session: AsyncSession, kind: str, subject_id: UUID) -> bool:
+    """Whether an attempt holds the job of this kind for a subject, as far as its lease tells."""
+    is_it = (jobs.c.kind == kind, jobs.c.subject_id == subject_id)
+    runs = (jobs.c.state == JobState.RUNNING, jobs.c.leased_until >= func.clock_timestamp())
+    return await session.scalar(select(jobs.c.id).where(*is_it, *runs)) is not None
+
+
+async def trace_of(session: AsyncSession, kind: str, subject_id: UUID) -> dict[str, str] | None:
+    """The context of the span that made the open job of this kind for a subject."""
+    is_it = (jobs.c.kind == kind, jobs.c.subject_id == subject_id, jobs.c.state.in_(OPEN))
+    found: dict[str, str] | None = await session.scalar(select(jobs.c.trace).where(*is_it))
+    return found
+
+
 async def progress_of(session: AsyncSession, subject_id: UUID) -> dict[str, Any] | None:
     """How far the newest job for a subject is or came, as its worker last said."""
     asked = select(jobs.c.progress).where(jobs.c.subject_id == subject_id)
@@ -222,6 +238,15 @@ async def dismiss(database: Database, job: Job) -> None:
     await _touch(database, job, state=JobState.CANCELLED, closed_at=func.clock_timestamp(), leased_until=None)
 
 
+async def needless(uow: UnitOfWork, recording: UUID) -> None:
+    """Nothing is left to do about a recording: its open jobs count as done. Their workers notice."""
+    await uow.session.execute(
+        update(jobs)
+        .where(*_of(uow, recording), jobs.c.state.in_(OPEN))
+        .values(state=JobState.DONE, closed_at=func.clock_timestamp(), leased_until=None)
+    )
+
+
 async def wiped(database: Database, scratch: str) -> None:
     """The folder is empty again: its worker has wiped it, or the next process that starts on it."""
     async with database.sessions.begin() as session:
@@ -281,22 +306,6 @@ async def hurry(uow: UnitOfWork, *where: Any) -> None:
     """What some jobs (of any episode) waited for may be there: look now, or, where somebody just looks, look again."""
     at_it = jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING))
     await uow.session.execute(update(jobs).where(at_it, *where).values(not_before=func.clock_timestamp()))
-
-
-async def wait(database: Database, job: Job, until: timedelta) -> None:
-    """Work on; but should this attempt end without a result, the next waits for `renew`, or so long."""
-    renewed = jobs.c.not_before > job.not_before  # since it was claimed
-    far = func.clock_timestamp() + until
-    await _touch(database, job, not_before=case((renewed, jobs.c.not_before), else_=far))
-
-
-async def renew(uow: UnitOfWork, kind: str, subject_id: UUID) -> None:
-    """What an open job for a subject waited for has come: it is as if it were made now."""
-    now = func.clock_timestamp()
-    is_it = (jobs.c.kind == kind, jobs.c.subject_id == subject_id, jobs.c.state.in_(OPEN))
-    await uow.session.execute(
-        update(jobs).where(*is_it).values(not_before=now, created_at=now, trace=telemetry.headers())
-    )
 
 
 async def observe(database: Database, kinds: list[str]) -> None:

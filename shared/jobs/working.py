@@ -105,7 +105,8 @@ async def _next(database: Database, kinds: list[str], worker: str, scratch: str 
         except Exception:
             log.warning("jobs: the database cannot be asked", exc_info=True)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(told.wait(), max(due, AT_ONCE_SECONDS))
+            async with asyncio.timeout(max(due, AT_ONCE_SECONDS)):  # `wait_for` may swallow a cancellation
+                await told.wait()
 
 
 async def _said(what: Callable[[Database, T], Awaitable[None]], database: Database, of: T) -> None:

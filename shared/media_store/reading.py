@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from uuid import UUID
 
 from shared.media_store.errors import Tampered
@@ -95,28 +96,27 @@ class ArtefactReader:
             if take:
                 take(plain)
 
-        # three at once, each at another stage: one is fetched, one opened, one added
-        opening: asyncio.Future[Bytes] | None = None
-        adding: asyncio.Future[None] | None = None
+        async def go_on(segment: Segment, key: Key, sealed: bytearray, before: asyncio.Task[None] | None) -> None:
+            plain = await asyncio.to_thread(check, segment, key, sealed)
+            del sealed  # nothing is held longer than it is needed
+            if before:
+                await before
+            await asyncio.to_thread(add, plain)
 
-        async def move_on() -> None:
-            nonlocal opening, adding
-            if adding:
-                await adding
-            adding = asyncio.ensure_future(asyncio.to_thread(add, await opening)) if opening else None
-            opening = None  # nothing is held longer than it is needed
-
+        under_way: deque[asyncio.Task[None]] = deque()  # three at once: one is fetched, one opened, one added
         try:
-            async for segment in _each(segments):
-                sealed = await self._fetch_whole(segment)
-                await move_on()
-                opening = asyncio.ensure_future(asyncio.to_thread(check, segment, *sealed))
-                del sealed
-            await move_on()
-            await move_on()
+            async with aclosing(_each(segments)) as each:
+                async for segment in each:
+                    sealed = await self._fetch_whole(segment)
+                    if len(under_way) == 2:
+                        await under_way.popleft()
+                    before = under_way[-1] if under_way else None
+                    under_way.append(asyncio.create_task(go_on(segment, *sealed, before)))
+                    del sealed
+            for last in under_way:
+                await last
         finally:
-            left: list[asyncio.Future[Any]] = [one for one in (opening, adding) if one]
-            await asyncio.gather(*left, return_exceptions=True)
+            await asyncio.gather(*under_way, return_exceptions=True)
         return whole.digest()
 
     async def _check(self, take: Callable[[Bytes], object] | None = None) -> None:
@@ -145,7 +145,7 @@ class ArtefactReader:
         return grant.key, await self._store.get(self._bucket, name, permit, first, last)
 
 
-async def _each(segments: Iterable[Segment] | AsyncIterable[Segment]) -> AsyncIterator[Segment]:
+async def _each(segments: Iterable[Segment] | AsyncIterable[Segment]) -> AsyncGenerator[Segment, None]:
     if isinstance(segments, AsyncIterable):
         async for segment in segments:
             yield segment

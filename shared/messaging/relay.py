@@ -119,7 +119,8 @@ class Relay:
             self.caught_up = True
             if len(rows) < BATCH:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), pause)
+                    async with asyncio.timeout(pause):  # `wait_for` may swallow a cancellation
+                        await woken.wait()
                 pause = min(pause * 2, POLL_SECONDS[1])
 
     async def _send_all(

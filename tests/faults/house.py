@@ -32,6 +32,7 @@ OURS = tuple(process.name for process in PRODUCT if process.kind is Kind.SERVICE
 # the store tells its time in whole seconds, so a skew of one would be seen now and then where there is none
 PERMIT_SECONDS, PUT_SECONDS, SKEW_SECONDS = 3, 3, 2
 HORIZON_SECONDS = PERMIT_SECONDS + PUT_SECONDS + SKEW_SECONDS
+JOBS_TO_DO = "SELECT 'jobs to do: ' || kind FROM jobs WHERE state IN ('queued', 'running', 'paused')"
 SETTINGS = {
     "ATTUNE_PERMIT_SECONDS": str(PERMIT_SECONDS),
     "ATTUNE_PUT_SECONDS": str(PUT_SECONDS),
@@ -187,12 +188,10 @@ class House:
 
     async def is_busy(self) -> str:
         """What still goes on; nothing when all is quiet."""
-        for service in DATABASES:
-            if await self.value(service, "SELECT count(*) FROM outbox"):
-                return f"{service} has events to send"
-            kinds = await self.rows(service, "SELECT kind FROM jobs WHERE state IN ('queued', 'running', 'paused')")
-            if kinds:
-                return f"{service} has jobs to do: {[row['kind'] for row in kinds]}"
+        for service in DATABASES:  # one question each: this is asked again and again
+            what = await self.value(service, "SELECT 'events to send' FROM outbox UNION ALL " + JOBS_TO_DO + " LIMIT 1")
+            if what:
+                return f"{service} has {what}"
         if await self.value("consent", "SELECT count(*) FROM erasures WHERE state <> 'certified'"):
             return "an erasure is open"
         if await self.value("upload", "SELECT count(*) FROM uploads WHERE state = 'verifying'"):

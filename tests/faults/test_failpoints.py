@@ -1,6 +1,6 @@
 """Every named failpoint, in the process that owns it, under load; afterwards I1 to I5 and I10 hold.
 
-One load that goes on throughout; a point is armed, reached, acts, and the process comes back without it.
+One load that goes on throughout; every process that owns points is led through them, all of them at once.
 """
 
 import asyncio
@@ -19,26 +19,27 @@ from tests.faults.judge import judged, until_quiet
 from tests.faults.load import Load
 from tests.patience import PATIENCE_SECONDS
 
-# who owns the point, what it does there, and at which pass
-SCHEDULE = [
-    (Failpoint.BEFORE_COMMIT, "curation", "kill", 3),
-    (Failpoint.BEFORE_COMMIT, "upload", "error", 2),
-    (Failpoint.AFTER_COMMIT, "consent", "kill", 4),
-    (Failpoint.AFTER_COMMIT, "upload", "kill", 2),
-    (Failpoint.BEFORE_ERASURE_COMMIT, "transcoding", "kill", 1),
-    (Failpoint.AFTER_ERASURE_COMMIT, "upload", "kill", 1),
-    (Failpoint.RELAY_SENT, "consent", "kill", 2),
-    (Failpoint.RELAY_SENT, "upload", "pause", 1),
-    (Failpoint.EFFECT_WITHOUT_OFFSET, "curation", "kill", 3),
-    (Failpoint.EFFECT_WITHOUT_OFFSET, "notification", "error", 2),
-    (Failpoint.PERMIT_BEFORE_PUT, "upload", "pause", 1),
-    (Failpoint.PERMIT_BEFORE_PUT, "transcoding-worker", "kill", 2),
-    (Failpoint.MID_PUT, "upload", "kill", 1),
-    (Failpoint.MID_TRANSCODE, "transcoding-worker", "kill", 1),
-    (Failpoint.MID_PURGE, "transcoding", "kill", 1),
-    (Failpoint.ENDED_NOT_OPENED, "consent", "kill", 1),
-    (Failpoint.MAIL_ACCEPTED, "notification-sender", "kill", 1),
-]
+# who owns the points, what each does, and at which pass
+SCHEDULE = {
+    "consent": [
+        (Failpoint.AFTER_COMMIT, "kill", 4),
+        (Failpoint.RELAY_SENT, "kill", 2),
+        (Failpoint.ENDED_NOT_OPENED, "kill", 1),
+    ],
+    "upload": [
+        (Failpoint.BEFORE_COMMIT, "error", 2),
+        (Failpoint.AFTER_COMMIT, "kill", 2),
+        (Failpoint.AFTER_ERASURE_COMMIT, "kill", 1),
+        (Failpoint.RELAY_SENT, "pause", 1),
+        (Failpoint.PERMIT_BEFORE_PUT, "pause", 1),
+        (Failpoint.MID_PUT, "kill", 1),
+    ],
+    "transcoding": [(Failpoint.BEFORE_ERASURE_COMMIT, "kill", 1), (Failpoint.MID_PURGE, "kill", 1)],
+    "transcoding-worker": [(Failpoint.PERMIT_BEFORE_PUT, "kill", 2), (Failpoint.MID_TRANSCODE, "kill", 1)],
+    "curation": [(Failpoint.BEFORE_COMMIT, "kill", 3), (Failpoint.EFFECT_WITHOUT_OFFSET, "kill", 3)],
+    "notification": [(Failpoint.EFFECT_WITHOUT_OFFSET, "error", 2)],
+    "notification-sender": [(Failpoint.MAIL_ACCEPTED, "kill", 1)],
+}
 
 # what nothing in this load leads to, or not surely
 NOT_TOLD = {
@@ -52,28 +53,36 @@ NOT_TOLD = {
 
 
 def test_every_failpoint_is_in_the_schedule() -> None:
-    assert {point for point, *_ in SCHEDULE} == set(Failpoint)
+    assert {point for points in SCHEDULE.values() for point, *_ in points} == set(Failpoint)
 
 
 async def test_nothing_is_lost_and_nothing_happens_twice(house: House, tmp_path: Path) -> None:
-    stack, hits = house.stack, tmp_path / "hits"
-    hits.touch()
-    async with judged(house, may_fail=True) as load:  # two points may kill the worker on the same film
-        for point, process, act, passes in SCHEDULE:
-            await asyncio.to_thread(stack.stop_process, process)
-            armed = {"ATTUNE_FAILPOINT": f"{point}:{act}:{passes}", "ATTUNE_FAILPOINT_LOG": str(hits)}
-            await asyncio.to_thread(stack.start_process, process, env=armed, restart=act != "kill", wait=False)
-            await _until_reached(f"{point}:{act}", hits, load, f"{point} in {process}")
+    # two points may kill the worker on the same film
+    async with judged(house, may_fail=True) as load, asyncio.TaskGroup() as group:
+        for process in SCHEDULE:
+            group.create_task(_lead_through(house, process, load, tmp_path / process))
+    assert load.kept and load.withdrawn and load.discarded
+    assert CHANGES.keys() - {record.type for record in await house.records()} <= NOT_TOLD
+
+
+async def _lead_through(house: House, process: str, load: Load, hits: Path) -> None:
+    """One point after the other is armed, reached and acts; at last the process comes back without any."""
+    stack = house.stack
+    await asyncio.to_thread(stack.stop_process, process)
+    for point, act, passes in SCHEDULE[process]:
+        hits.write_text("")
+        armed = {"ATTUNE_FAILPOINT": f"{point}:{act}:{passes}", "ATTUNE_FAILPOINT_LOG": str(hits)}
+        await asyncio.to_thread(stack.start_process, process, env=armed, restart=act != "kill", wait=False)
+        await _until_reached(f"{point}:{act}", hits, load, f"{point} in {process}")
+        if act == "kill":
+            assert await asyncio.to_thread(stack.wait_died, process) == -9
+        else:
             if act == "pause":
                 await asyncio.sleep(8)  # longer than a permit lives
                 await asyncio.to_thread(stack.resume, process)
-            if act == "kill":
-                assert await asyncio.to_thread(stack.wait_died, process) == -9
-                await asyncio.to_thread(stack.start_process, process, wait=False)
-            hits.write_text("")
-            print(f"{point} in {process}: {act}; {len(load.kept)} recordings, {len(load.erasures)} erasures")
-    assert load.kept and load.withdrawn and load.discarded
-    assert CHANGES.keys() - {record.type for record in await house.records()} <= NOT_TOLD
+            await asyncio.to_thread(stack.stop_process, process)
+        print(f"{point} in {process}: {act}; {len(load.kept)} recordings, {len(load.erasures)} erasures")
+    await asyncio.to_thread(stack.start_process, process, wait=False)
 
 
 # by hand: in whose database, what is done in one transaction, how it is undone, and what the judge has to say of it

@@ -19,16 +19,16 @@ APPS = ("consent", "upload", "transcoding", "curation", "notification")  # who c
 async def test_a_broker_that_is_restarted_and_killed_loses_nothing(house: House) -> None:
     """And while it is away, those die who have something to send."""
     async with judged(house) as load:
-        await load.goes_on()
+        await load.goes_on(1)
         await asyncio.to_thread(house.stack.restart_process, "kafka")
-        await load.goes_on()
+        await load.goes_on(1)
         await asyncio.to_thread(house.stack.kill, "kafka")
-        await load.goes_on()
+        await load.goes_on(1)
         async with away(house.stack, "kafka", "killed"):
             await asyncio.sleep(5)  # in which practitioners go on with what they can
             for app in APPS:
                 await asyncio.to_thread(house.stack.kill, app)
-        await load.goes_on()
+        await load.goes_on(1)
 
 
 async def test_groups_that_rebalance_during_handlers_do_everything_once(house: House) -> None:
@@ -37,10 +37,10 @@ async def test_groups_that_rebalance_during_handlers_do_everything_once(house: H
         for ends_by in (house.stack.stop_process, house.stack.kill):
             for app in APPS:
                 await asyncio.to_thread(house.stack.start_process, app, replica=2, restart=False)
-            await load.goes_on()
+            await load.goes_on(1)
             for app in APPS:
                 await asyncio.to_thread(ends_by, f"{app}-2")
-            await load.goes_on()
+            await load.goes_on(1)
         for app in APPS:
             await asyncio.to_thread(house.stack.stop_process, f"{app}-2")
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -468,24 +468,22 @@ async def test_what_comes_while_it_is_looked_for_is_looked_at_again(episode: Epi
         await episode.set(job_id, state=JobState.QUEUED, not_before=text("clock_timestamp()"))
 
 
-async def test_what_was_renewed_is_due_whether_before_or_after_its_worker_says_that_it_waits(episode: Episode) -> None:
+async def test_it_is_known_whether_somebody_works_on_a_job(episode: Episode) -> None:
     subject = uuid4()
-    job_id = await episode.enqueue(subject)
+    job_id = await episode.enqueue(subject, delay=timedelta(hours=1))
 
-    async def renew() -> None:
-        async with episode.work() as uow:
-            await jobs.renew(uow, KIND, subject)
+    async def worked_on() -> bool:
+        async with episode.database.sessions() as session:
+            assert await jobs.trace_of(session, KIND, subject) == {}
+            return await jobs.is_worked_on(session, KIND, subject)
 
-    for renewed_first in (False, True):
-        job = await claimed(episode)
-        if renewed_first:
-            await renew()
-        await jobs.wait(episode.database, job, timedelta(days=1))
-        await jobs.hand_back(episode.database, job)
-        assert (await jobs.claim(episode.database, [KIND], "worker") is not None) == renewed_first
-        await renew()
-        assert (await episode.row(job_id)).not_before <= datetime.now(UTC)
-        await episode.set(job_id, state=JobState.QUEUED)
+    assert await jobs.claim(episode.database, [KIND], "worker") is None
+    await episode.set(job_id, not_before=text("clock_timestamp()"))
+    assert not await worked_on()
+    await claimed(episode)
+    assert await worked_on()
+    await episode.set(job_id, leased_until=text("clock_timestamp()"))
+    assert not await worked_on()
 
 
 @pytest.fixture
@@ -499,12 +497,16 @@ async def test_who_waits_for_a_job_is_told_of_it_also_after_the_connection_was_l
 ) -> None:
     async with working(episode, episode.finish):
         await episode.becomes(await episode.enqueue(), JobState.DONE)
-        for _ in range(2):  # now it waits
+        for _ in range(2):
+
+            async def ended() -> bool:
+                async with episode.database.sessions() as session:
+                    listening = "FROM pg_stat_activity WHERE application_name LIKE 'attune-%-jobs'"
+                    mine = f"SELECT pg_terminate_backend(pid) {listening} AND datname = current_database()"
+                    return bool(await session.scalar(text(mine)))
+
+            await eventually(ended)
             await episode.becomes(await episode.enqueue(), JobState.DONE)
-            async with episode.database.sessions() as session:
-                listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE"
-                mine = f"{listening} 'attune-%-jobs' AND datname = current_database()"
-                assert await session.scalar(text(mine))
         await episode.becomes(await episode.enqueue(), JobState.DONE)
 
 

@@ -20,8 +20,8 @@ from tests.integration.upload.conftest import MIB, film, taken_in, until
 from tests.integration.upload.consent import Consent, Episode
 
 
-async def claimed(intake: Intake) -> Job:
-    job = await jobs.claim(intake.database, [operations.VERIFY], "test")
+async def claimed(intake: Intake, kind: str = operations.VERIFY) -> Job:
+    job = await jobs.claim(intake.database, [kind], "test")
     assert job
     return job
 
@@ -57,7 +57,7 @@ async def test_a_film_is_a_recording_when_it_has_been_read_back(intake: Intake, 
     assert (upload.state, upload.sha256) == (State.RECEIVED, hashlib.sha256(plain).digest())
     assert await told(intake) == [("attune.recording.received.v1", str(upload.id))]
     async with intake.database.sessions() as session:
-        progress = await session.scalar(text("SELECT progress FROM jobs"))
+        progress = await session.scalar(text("SELECT progress FROM jobs WHERE kind = 'verify'"))
     assert progress == {"bytes": len(plain), "of": len(plain)}
     manifest = await ArtefactReader(intake.store, await permit(intake, upload), intake.bucket, upload.id).verify()
     assert (manifest.media_type, manifest.length) == ("video/mp4", len(plain))
@@ -158,63 +158,97 @@ async def the_last_byte(intake: Intake, upload: Upload, plain: bytes) -> None:
 async def read_back(intake: Intake, upload: Upload) -> int:
     """How many bytes of it have been."""
     async with intake.database.sessions() as session:
-        asked = text("SELECT progress['bytes']::int FROM jobs WHERE subject_id = :upload")
+        asked = text("SELECT max(progress['bytes']::int) FROM jobs WHERE subject_id = :upload")
         return await session.scalar(asked, {"upload": upload.id}) or 0
+
+
+async def open_jobs(intake: Intake) -> list[str]:
+    async with intake.database.sessions() as session:
+        assert not await session.scalar(text("SELECT count(*) FROM jobs WHERE state = 'cancelled'"))  # by nobody
+        asked = text("SELECT kind FROM jobs WHERE state IN ('queued', 'running') ORDER BY 1")
+        return list(await session.scalars(asked))
 
 
 async def test_what_has_come_is_read_back_before_the_last_byte_comes(intake: Intake, family: Episode) -> None:
     plain = film(10 * MIB)
     upload = await coming(intake, family, plain)
-    verifying = asyncio.create_task(workers.verify(intake, await claimed(intake)))
+    following = asyncio.create_task(workers.follow(intake, await claimed(intake, operations.FOLLOW)))
 
-    async def all_but_what_is_still_in_hand() -> bool:
-        return await read_back(intake, upload) >= 4 * MIB
+    async def all_that_came() -> bool:
+        return await read_back(intake, upload) == len(plain) - 1
 
-    await until(all_but_what_is_still_in_hand)
+    await until(all_that_came)
     assert (await found(intake, upload)).state is State.RECEIVING
     assert await told(intake) == []
     await the_last_byte(intake, upload, plain)
-    await verifying
+    await following
     upload = await found(intake, upload)
     assert (upload.state, upload.sha256) == (State.RECEIVED, hashlib.sha256(plain).digest())
     assert len(await told(intake)) == 1
+    assert await open_jobs(intake) == []
 
 
-async def test_who_reads_along_makes_way_for_a_film_that_has_come_wholly(intake: Intake, family: Episode) -> None:
-    plain = film(5 * MIB)
-    slow = await coming(intake, family, plain)
-    along = await claimed(intake)
-    whole = await taken_in(intake, family, plain)
-    with pytest.raises(HandBack) as back:
-        await workers.verify(intake, along)
-    await jobs.hand_back(intake.database, along, delay=back.value.delay)
-    await workers.verify(intake, await claimed(intake))
-    assert (await found(intake, whole)).state is State.RECEIVED
-    assert await jobs.claim(intake.database, [operations.VERIFY], "test") is None  # until the last byte has come
-    await the_last_byte(intake, slow, plain)
-    await workers.verify(intake, await claimed(intake))
-    assert (await found(intake, slow)).state is State.RECEIVED
-
-
-async def test_a_film_to_which_nothing_is_added_for_long_is_read_back_in_the_end(
-    intake: Intake, family: Episode, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(workers, "STILL_SECONDS", 0.0)
-    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.01)
+async def test_a_film_that_nobody_followed_is_read_back_in_the_end(intake: Intake, family: Episode) -> None:
     plain = film(5 * MIB)
     upload = await coming(intake, family, plain)
-    along = await claimed(intake)
-    with pytest.raises(HandBack) as back:
-        await workers.verify(intake, along)
-    await the_last_byte(intake, upload, plain)  # before it has let go
-    await jobs.hand_back(intake.database, along, delay=back.value.delay)
+    assert await open_jobs(intake) == ["follow"]
+    await the_last_byte(intake, upload, plain)
+    assert await open_jobs(intake) == ["verify"]
     await workers.verify(intake, await claimed(intake))
     assert (await found(intake, upload)).state is State.RECEIVED
 
 
-async def test_who_reads_along_a_film_that_is_not_wanted_any_more_stops(intake: Intake, family: Episode) -> None:
+async def test_who_verifies_leaves_a_film_to_who_followed_it_as_long_as_that_one_lives(
+    intake: Intake, family: Episode
+) -> None:
+    plain = film(5 * MIB)
+    upload = await coming(intake, family, plain)
+    dies = await claimed(intake, operations.FOLLOW)
+    await the_last_byte(intake, upload, plain)
+    assert await jobs.claim(intake.database, [operations.VERIFY], "test") is None  # for a while
+    async with intake.database.sessions.begin() as session:
+        await session.execute(text("UPDATE jobs SET not_before = now() WHERE kind = 'verify'"))
+    job = await claimed(intake)
+    with pytest.raises(HandBack):
+        await workers.verify(intake, job)
+    async with intake.database.sessions.begin() as session:
+        await session.execute(text("UPDATE jobs SET leased_until = now() - interval '1 second' WHERE kind = 'follow'"))
+    await workers.verify(intake, job)
+    assert (await found(intake, upload)).state is State.RECEIVED
+    with pytest.raises(LeaseLost):  # it lives after all
+        await workers.follow(intake, dies)
+    assert len(await told(intake)) == 1
+    assert await open_jobs(intake) == []
+
+
+@pytest.mark.parametrize("why", ["nothing comes", "suspended", "damaged"])
+async def test_who_cannot_follow_leaves_it_to_who_verifies(
+    intake: Intake, family: Episode, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    plain = film(5 * MIB)
+    upload = await coming(intake, family, plain)
+    job = await claimed(intake, operations.FOLLOW)
+    match why:
+        case "nothing comes":
+            monkeypatch.setattr(workers, "STILL_SECONDS", 0.0)
+            monkeypatch.setattr(workers, "LOOK_SECONDS", 0.01)
+        case "suspended":
+            family.refusing = why
+        case "damaged":
+            async for one in intake.store.list_all(intake.bucket, f"{family.id}/{upload.id}/"):
+                await intake.store.delete(intake.bucket, one)
+    await workers.follow(intake, job)
+    family.refusing = None
+    assert await open_jobs(intake) == []
+    assert (await found(intake, upload)).state is State.RECEIVING
+    await the_last_byte(intake, upload, plain)
+    await workers.verify(intake, await claimed(intake))
+    assert (await found(intake, upload)).state is (State.REJECTED if why == "damaged" else State.RECEIVED)
+
+
+async def test_who_follows_a_film_that_is_not_wanted_any_more_stops(intake: Intake, family: Episode) -> None:
     upload = await coming(intake, family, film(5 * MIB))
-    verifying = asyncio.create_task(workers.verify(intake, await claimed(intake)))
+    following = asyncio.create_task(workers.follow(intake, await claimed(intake, operations.FOLLOW)))
 
     async def begun() -> bool:
         return await read_back(intake, upload) > 0
@@ -223,14 +257,26 @@ async def test_who_reads_along_a_film_that_is_not_wanted_any_more_stops(intake: 
     async with unit_of_work(intake.database, family.id) as uow:
         await operations.cancel(uow, upload.id, datetime.now(UTC))
     with pytest.raises(LeaseLost):
-        await verifying
+        await following
     assert (await found(intake, upload)).state is State.CANCELLED
 
 
-async def test_damage_is_noticed_before_the_last_byte(intake: Intake, family: Episode) -> None:
-    upload = await coming(intake, family, film(9 * MIB))
-    async for one in intake.store.list_all(intake.bucket, f"{family.id}/{upload.id}/"):
+async def test_what_was_read_back_and_is_gone_since_is_no_recording(intake: Intake, family: Episode) -> None:
+    plain = film(5 * MIB)
+    upload = await coming(intake, family, plain)
+    following = asyncio.create_task(workers.follow(intake, await claimed(intake, operations.FOLLOW)))
+
+    async def all_that_came() -> bool:
+        return await read_back(intake, upload) == len(plain) - 1
+
+    await until(all_that_came)
+    lost = sorted(await objects(intake.store, family))[0]
+    async for one in intake.store.list_all(intake.bucket, lost):
         await intake.store.delete(intake.bucket, one)
+    await the_last_byte(intake, upload, plain)
+    await following
+    assert await told(intake) == []
+    async with intake.database.sessions.begin() as session:
+        await session.execute(text("UPDATE jobs SET not_before = now() WHERE kind = 'verify'"))
     await workers.verify(intake, await claimed(intake))
-    upload = await found(intake, upload)
-    assert (upload.state, upload.code) == (State.REJECTED, Rejection.DAMAGED)
+    assert (await found(intake, upload)).code is Rejection.DAMAGED
