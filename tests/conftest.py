@@ -26,6 +26,7 @@ class AtOnce:
             self.terminal.write_line(f"\n{report.nodeid} took {report.duration:.0f} s ({report.when})")
 
 
+@pytest.hookimpl(trylast=True)  # after the terminal's own
 def pytest_configure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal and not hasattr(config, "workerinput"):

@@ -28,7 +28,7 @@ from tests.faults.judge import judged
 from tests.faults.load import PATIENCE_SECONDS, Load
 
 SEED = int(os.environ.get("ATTUNE_FAULTS_SEED") or random.SystemRandom().randrange(10**9))
-FAULTS = int(os.environ.get("ATTUNE_FAULTS", "40"))
+FAULTS = int(os.environ.get("ATTUNE_FAULTS", "25"))
 STOPPED_SECONDS = (0.2, 2.0, 5.0, 14.0, 25.0)  # shorter and longer than a permit, a session, a lease, a transaction
 INFRASTRUCTURE = ("postgres", "kafka", "s3")
 

@@ -48,7 +48,7 @@ async def test_groups_that_rebalance_during_handlers_do_everything_once(house: H
 async def test_every_event_may_be_delivered_twice(house: House) -> None:
     """As it comes, under load; and once more from the very beginning, by groups that have lost their offsets."""
     async with _echo(house), judged(house) as load:
-        await load.goes_on(4)
+        await load.goes_on(3)
     told = await _told(house)
     await _forget_offsets(house)
     await until_quiet(house, load)
@@ -60,7 +60,7 @@ async def test_what_is_delivered_late_changes_nothing(house: House) -> None:
     """Every event of an ended episode again after its certificate, and of a discarded recording; and those of which the
     order against the end is nobody's promise also as if they had never come before."""
     async with judged(house) as load:
-        await load.goes_on(6)
+        await load.goes_on(4)
     assert load.withdrawn and load.discarded
     over = [
         record
