@@ -159,8 +159,13 @@ class Stack:
         processes: dict[str, Any] = self._order("status")["processes"]
         return processes
 
+    def _known(self, *asked: str) -> dict[str, Any]:
+        """The same; only of these is it asked for now."""
+        processes: dict[str, Any] = self._order("status", names=asked)["processes"]
+        return processes
+
     def state(self, name: str) -> State:
-        return State(self.status()[name]["state"])
+        return State(self._known(name)[name]["state"])
 
     def wait_ready(self, *names: str, seconds: float = READY_SECONDS) -> None:
         """Until these are ready (or have ended well). Raises: StackError with what is not and why."""
@@ -168,7 +173,7 @@ class Stack:
 
         def all_ready() -> bool:
             nonlocal waiting
-            status = self.status()
+            status = self._known(*names)
             waiting = {name: status[name] for name in names if status[name]["state"] not in (State.READY, State.DONE)}
             if died := [name for name, process in waiting.items() if process["state"] == State.DIED]:
                 raise StackError(f"{died[0]} {waiting[died[0]]['error']}")
@@ -183,12 +188,12 @@ class Stack:
     def wait_died(self, name: str, seconds: float = READY_SECONDS) -> int:
         """Until a process started with `restart=False` has ended; its exit code, negative for a signal."""
         self._until(lambda: self.state(name) in (State.DIED, State.DONE), seconds, f"{name} goes on running")
-        code: int = self.status()[name]["exit_code"]
+        code: int = self._known()[name]["exit_code"]
         return code
 
     def env_of(self, name: str) -> dict[str, str]:
         """The settings that a process of ours gets; it need not run."""
-        status = self.status() if self.running else {}
+        status = self._known() if self.running else {}
         if name in status:
             found: dict[str, str] = status[name]["environment"]
             return found
@@ -248,4 +253,4 @@ class Stack:
                 raise StackError(f"the supervisor ended: see {self.folder / 'supervisor.log'}")
             if time.monotonic() > deadline:
                 raise StackError(otherwise if isinstance(otherwise, str) else otherwise())
-            time.sleep(0.2)  # each look asks every process whether it is ready, and takes from their start
+            time.sleep(0.2)

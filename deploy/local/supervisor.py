@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from signal import Signals
@@ -96,9 +96,10 @@ class Supervisor:
         elif number == Signals.SIGCONT and child.state is State.PAUSED:
             self._becomes(child, State.READY if child.ready_once.is_set() else State.STARTING)
 
-    async def status(self) -> dict[str, Any]:
-        """What `stack.json` holds, each process asked anew whether it is ready."""
-        await asyncio.gather(*(self._look(child) for child in self.children.values()))
+    async def status(self, names: Collection[str] | None = None) -> dict[str, Any]:
+        """What `stack.json` holds; these processes (each, without `names`) are asked anew whether they are ready."""
+        asked = (child for name, child in self.children.items() if names is None or name in names)
+        await asyncio.gather(*map(self._look, asked))
         return self._describe()
 
     async def shut_down(self) -> None:
@@ -209,7 +210,7 @@ class Supervisor:
         if child.process.kind is Kind.ONCE:
             return
         while not await answers(child.process, child.port):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)  # each look takes from its start
         await start.after()
         child.ready_once.set()
         self._becomes(child, State.READY)

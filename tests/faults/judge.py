@@ -51,7 +51,7 @@ async def until_quiet(house: House, load: Load) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while what := await house.is_busy():
                 await _tell_in_person(house, load)
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(1.0)
     except TimeoutError:
         pytest.fail(f"it never becomes quiet: {what}")
 

@@ -27,6 +27,7 @@ DONE = (" answered 404", " answered 409", " answered 410")  # what was done befo
 
 async def insist(act: Callable[[], Awaitable[T]]) -> T:
     """Do it again and again while a service is away or not ready, as a person would. Raises what is no such excuse."""
+    pause = 0.3
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             try:
@@ -36,7 +37,8 @@ async def insist(act: Callable[[], Awaitable[T]]) -> T:
             except Unexpected as unexpected:
                 if not any(excuse in str(unexpected) for excuse in EXCUSES):
                     raise
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(pause)
+            pause = min(3.0, 1.5 * pause)
 
 
 async def insist_once(act: Callable[[], Awaitable[object]]) -> None:
@@ -241,7 +243,7 @@ class Load:
     async def _received(self, practitioner: Person, recording: str) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while (await practitioner.get("upload", f"/recordings/{recording}"))["state"] != "received":
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.5)
 
     async def _ready(self, practitioner: Person, recording: str) -> bool:
         """Whether it could be made ready, once that is known."""
@@ -250,4 +252,4 @@ class Load:
                 task = await practitioner.clients["curation"].get(f"/v1/tasks/{recording}")
                 if task.status_code == 200 and task.json()["state"] in ("ready", "blocked"):
                     return bool(task.json()["state"] == "ready")
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(1.0)

@@ -134,7 +134,7 @@ async def _looks(house: House, film: str) -> AsyncIterator[dict[str, int]]:
         await house.value("transcoding", "SELECT count(*) FROM works WHERE id::text = $1 AND state = 'made'", film) == 0
     ):
         yield {what: await house.value(service, query) for what, (service, query) in UNDER_WAY.items()}
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
 
 
 async def _send_in_halves(
@@ -164,7 +164,7 @@ async def _until_said(house: House, outage: Outage) -> None:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while missing := {one for one in missing if not outage.is_said(one, *await house.says(one))}:
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(1.0)
     except TimeoutError:
         pytest.fail(f"without {outage.part}, {sorted(missing)} never said that they wait for it")
 
@@ -175,7 +175,7 @@ async def _until_well(house: House, processes: set[str]) -> None:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while unwell := {process for process in unwell if await house.says(process) != (True, set())}:
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(1.0)
     except TimeoutError:
         pytest.fail(f"{sorted(unwell)} are not well: {[await house.says(one) for one in sorted(unwell)]}")
 

@@ -1,6 +1,7 @@
 """The broker dies, events come twice, late and from the beginning, groups rebalance: nothing changes by it."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -35,11 +36,10 @@ async def test_groups_that_rebalance_during_handlers_do_everything_once(house: H
     """A second member of each group comes, takes half of its partitions, and goes or dies, while events are handled."""
     async with judged(house) as load:
         for ends_by in (house.stack.stop_process, house.stack.kill):
-            for app in APPS:
-                await asyncio.to_thread(house.stack.start_process, app, replica=2, restart=False)
+            start = functools.partial(house.stack.start_process, replica=2, restart=False)
+            await asyncio.gather(*(asyncio.to_thread(start, app) for app in APPS))
             await load.goes_on(1)
-            for app in APPS:
-                await asyncio.to_thread(ends_by, f"{app}-2")
+            await asyncio.gather(*(asyncio.to_thread(ends_by, f"{app}-2") for app in APPS))
             await load.goes_on(1)
         for app in APPS:
             await asyncio.to_thread(house.stack.stop_process, f"{app}-2")
