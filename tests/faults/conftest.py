@@ -10,6 +10,11 @@ from tests import films
 from tests.faults.house import House
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What delivers everything again comes first: as long as the house has lived little, that is soon done."""
+    items.sort(key=lambda item: item.path.name != "test_redelivery.py")
+
+
 @pytest.fixture(scope="package")
 def films_to_upload(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A short film, and one that takes a while to make ready."""

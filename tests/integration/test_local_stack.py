@@ -173,10 +173,10 @@ def test_what_a_stack_is_can_be_read_from_its_file(stack: Stack) -> None:
 # what happens to it
 
 
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Stack]:
-    """A stack of this test alone, in a folder whose name is longer than the path of a socket may be."""
-    folder = tmp_path / ("x" * 100)
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of these tests alone, in a folder whose name is longer than the path of a socket may be."""
+    folder = tmp_path_factory.mktemp("own") / ("x" * 100)
     with Stack(folder) as stack:
         yield stack.start(infrastructure=True, without=["traces"])
 
