@@ -5,7 +5,7 @@
 PYTHON3 ?= python3
 PYTHON := .venv/bin/python
 STACK := $(PYTHON) -m deploy.local
-SUITES := $(wildcard $(addprefix tests/,faults integration contract unit fuzz browser end_to_end))
+SUITES := $(wildcard $(addprefix tests/,faults unit contract fuzz integration browser end_to_end))
 
 export FILM FILMS
 # else each start of a process compiles all that it imports anew
