@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from deploy.local.stack import Stack, Store
 from tests.stack import Database, Databases, joined_folder
@@ -31,19 +29,6 @@ def pytest_configure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal and not hasattr(config, "workerinput"):
         config.pluginmanager.register(AtOnce(terminal))
-
-
-class ByFolder(LoadScopeScheduling):  # type: ignore[misc]
-    """Tests of one folder, which share what they start, to one worker; in the order in which they are given."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        path = Path(nodeid.partition("::")[0])
-        return str(path if path.parent.name in ("integration", "end_to_end") else path.parent)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
-    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")

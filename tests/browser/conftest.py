@@ -44,7 +44,7 @@ class Running:
         return {self.stack.url(name) + "/" for name in ("portal", "upload", "curation")}
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with Stack(joined_folder() or tmp_path_factory.mktemp("browser")) as stack:
         if not stack.running:
@@ -52,7 +52,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield Running(stack)
 
 
-@pytest.fixture(scope="package")  # while it is open, its loop runs, and no other test's can
+@pytest.fixture(scope="module")  # while it is open, its loop runs, and no other test's can
 def browser() -> Iterator[Browser]:
     with browsing() as browser:
         yield browser
@@ -78,7 +78,7 @@ def person(running: Running, browser: Browser) -> Iterator[Callable[[], Person]]
     assert not complaints, "\n".join(complaints)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Each picture carries its number."""
     return films.make(tmp_path_factory.mktemp("film") / "IMG_0042.mp4", FRAMES, RATE, "640x360")
