@@ -162,6 +162,17 @@ async def read_back(intake: Intake, upload: Upload) -> int:
         return await session.scalar(asked, {"upload": upload.id}) or 0
 
 
+async def followed(intake: Intake, upload: Upload, least: int) -> "asyncio.Task[None]":
+    """Whoever follows the film, once at least so many bytes of it have been read back."""
+    following = asyncio.create_task(workers.follow(intake, await claimed(intake, operations.FOLLOW)))
+
+    async def so_many() -> bool:
+        return await read_back(intake, upload) >= least
+
+    await until(so_many)
+    return following
+
+
 async def open_jobs(intake: Intake) -> list[str]:
     async with intake.database.sessions() as session:
         assert not await session.scalar(text("SELECT count(*) FROM jobs WHERE state = 'cancelled'"))  # by nobody
@@ -172,12 +183,7 @@ async def open_jobs(intake: Intake) -> list[str]:
 async def test_what_has_come_is_read_back_before_the_last_byte_comes(intake: Intake, family: Episode) -> None:
     plain = film(10 * MIB)
     upload = await coming(intake, family, plain)
-    following = asyncio.create_task(workers.follow(intake, await claimed(intake, operations.FOLLOW)))
-
-    async def all_that_came() -> bool:
-        return await read_back(intake, upload) == len(plain) - 1
-
-    await until(all_that_came)
+    following = await followed(intake, upload, len(plain) - 1)
     assert (await found(intake, upload)).state is State.RECEIVING
     assert await told(intake) == []
     await the_last_byte(intake, upload, plain)
@@ -248,12 +254,7 @@ async def test_who_cannot_follow_leaves_it_to_who_verifies(
 
 async def test_who_follows_a_film_that_is_not_wanted_any_more_stops(intake: Intake, family: Episode) -> None:
     upload = await coming(intake, family, film(5 * MIB))
-    following = asyncio.create_task(workers.follow(intake, await claimed(intake, operations.FOLLOW)))
-
-    async def begun() -> bool:
-        return await read_back(intake, upload) > 0
-
-    await until(begun)
+    following = await followed(intake, upload, 1)
     async with unit_of_work(intake.database, family.id) as uow:
         await operations.cancel(uow, upload.id, datetime.now(UTC))
     with pytest.raises(LeaseLost):
@@ -264,12 +265,7 @@ async def test_who_follows_a_film_that_is_not_wanted_any_more_stops(intake: Inta
 async def test_what_was_read_back_and_is_gone_since_is_no_recording(intake: Intake, family: Episode) -> None:
     plain = film(5 * MIB)
     upload = await coming(intake, family, plain)
-    following = asyncio.create_task(workers.follow(intake, await claimed(intake, operations.FOLLOW)))
-
-    async def all_that_came() -> bool:
-        return await read_back(intake, upload) == len(plain) - 1
-
-    await until(all_that_came)
+    following = await followed(intake, upload, len(plain) - 1)
     lost = sorted(await objects(intake.store, family))[0]
     async for one in intake.store.list_all(intake.bucket, lost):
         await intake.store.delete(intake.bucket, one)
