@@ -20,16 +20,22 @@ async def know(uow: UnitOfWork, person_id: UUID, family_id: UUID | None) -> None
         raise SomebodyElse
     first = postgresql.insert(people).values(id=person_id, family_id=family_id).on_conflict_do_nothing()
     await uow.session.execute(first)
-    if await uow.session.scalar(select(people.c.family_id).where(people.c.id == person_id)) != family_id:
+    known = select(people).where(people.c.id == person_id).with_for_update()  # consent may be correcting it
+    found = (await uow.session.execute(known)).one_or_none()
+    if found is None or found.family_id != family_id:
         raise SomebodyElse
 
 
 async def know_from_consent(uow: UnitOfWork, person_id: UUID) -> None:
-    """Somebody of this family, says who registered them: whatever else was claimed of the id before was an error."""
-    if await family_of(uow.session, person_id) != uow.family_id:
-        await uow.session.execute(delete(people).where(people.c.id == person_id))  # and where that one may be reached
-        theirs = postgresql.insert(people).values(id=person_id, family_id=uow.family_id)
-        await uow.session.execute(theirs.on_conflict_do_nothing())
+    """Somebody of this family, says who registered them: whatever else was claimed of the id before was an error.
+
+    Claims come under another lock, so what is there is looked at by the statement that changes it, and no sooner.
+    """
+    theirs = postgresql.insert(people).values(id=person_id, family_id=uow.family_id).on_conflict_do_nothing()
+    await uow.session.execute(theirs)
+    wrongly = people.c.family_id.is_distinct_from(uow.family_id)
+    if await uow.session.scalar(delete(people).where(people.c.id == person_id, wrongly).returning(people.c.id)):
+        await uow.session.execute(theirs)  # and where that one may be reached has gone
 
 
 async def family_of(session: AsyncSession, person_id: UUID) -> UUID | None:

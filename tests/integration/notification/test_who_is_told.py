@@ -1,7 +1,18 @@
 """Who is told what because of which event."""
 
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID, uuid4
 
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.notification import people
 from services.notification.model import Channel, ContactPoint, DeliveryState, Failure, Template
 from shared import telemetry
 from shared.contracts.consent import (
@@ -16,8 +27,10 @@ from shared.contracts.consent import (
 )
 from shared.contracts.curation import ReviewTaskCreated, ReviewTaskReassigned
 from shared.contracts.transcoding import PreparationFailed, Rate, RecordingReady
+from shared.database import UnitOfWork
+from shared.database.unit_of_work import lock
 from tests.integration.notification.conftest import Notification
-from tests.integration.notification.world import Family
+from tests.integration.notification.world import Family, eventually
 
 
 def ready(recording_id: object) -> RecordingReady:
@@ -178,6 +191,42 @@ async def test_what_consent_says_of_a_person_outweighs_what_another_team_claimed
     await notification.reachable(person, home, family=family)
     await notification.hears(agreed(person, person), family)
     assert [one.address for one in await notification.points_of(person)] == ["home@example.org"]
+
+
+@pytest.mark.parametrize("statement", range(3))
+async def test_an_address_given_while_consent_is_being_heard_of_is_kept(
+    notification: Notification, family: Family, statement: int
+) -> None:
+    """They come under different locks. Before that statement of the one the other is done, or waits for it."""
+    person, home = uuid4(), ContactPoint(Channel.MAIL, "home@example.org", safe=True)
+    giving: list[asyncio.Task[None]] = []
+    begun = itertools.count()
+
+    async def done_or_waiting() -> bool:
+        async with notification.database.sessions() as session:
+            waiting = (
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            return giving[0].done() or bool(await session.scalar(text(waiting)))
+
+    async with notification.database.sessions.begin() as session:
+
+        async def first(statement_of: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+            if next(begun) == statement:
+                giving.append(asyncio.create_task(notification.reachable(person, home, family=family)))
+                await eventually(done_or_waiting)
+            return await statement_of(*arguments)
+
+        watched = SimpleNamespace(
+            execute=partial(first, session.execute), scalar=partial(first, session.scalar), scalars=session.scalars
+        )
+        wire, _ = await lock(session, family.episode_id, family.family_id)
+        await people.know_from_consent(UnitOfWork(cast(AsyncSession, watched), "notification", wire), person)
+    if not giving:
+        await notification.reachable(person, home, family=family)
+    else:
+        await giving[0]
+    assert await notification.points_of(person) == [home]
 
 
 async def test_withdrawing_one_purpose_is_told_once(notification: Notification, family: Family) -> None:
