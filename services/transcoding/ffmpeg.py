@@ -50,18 +50,18 @@ MP4 = {
 JPEG = {"vcodec": "mjpeg", "f": "image2", "update": 1, "vframes": 1, "q:v": 3}
 
 
-def review_film(source: Path, plan: Plan, out: Path, threads: int = 0, *, opening: bool = False) -> list[str]:
+def review_film(source: Path, plan: Plan, out: Path, threads: int = 0) -> list[str]:
     """H.264 High 4:2:0, closed GOPs of GOP seconds, constant rate; AAC stereo exactly as long; faststart.
 
-    opening: the plan is of the beginning alone, and what comes after it is not read.
+    What comes after what is planned is not read.
     """
     film = _input(source, plan.container, threads)
     picture = film[str(plan.picture)].setpts("PTS-STARTPTS")
     if plan.deinterlace:
         picture = picture.filter("bwdif", mode="send_field", parity="auto", deint="interlaced")
     picture = picture.filter("fps", fps=str(plan.rate), start_time=0, round="near")
-    most = plan.frames if opening else None
-    return _film(_shown(picture, plan), _sound(film, plan), plan.rate, out, threads, most)
+    picture = picture.filter("trim", end_frame=plan.frames)  # the last one may claim to last for hours
+    return _film(_shown(picture, plan), _sound(film, plan), plan.rate, out, threads)
 
 
 def first_look(source: Path, plan: Plan, out: Path, *, opening: bool = False) -> list[str]:
@@ -105,10 +105,7 @@ def joined(
     return _film(whole[0], whole[1], rate, out, threads)
 
 
-def _film(
-    picture: Stream, sound: Stream, rate: Fraction, out: Path, threads: int, most: int | None = None
-) -> list[str]:
-    """most: frames."""
+def _film(picture: Stream, sound: Stream, rate: Fraction, out: Path, threads: int) -> list[str]:
     gop = max(2, round(rate * GOP))
     output = ffmpeg.output(
         picture,
@@ -132,7 +129,6 @@ def _film(
             "x264-params": "stitchable=1",  # headers for any quality: a cut mixes old and new pictures
             "bsf:v": "filter_units=remove_types=6",  # no SEI: neither the camera's nor x264's own
             **({"threads": threads} if threads else {}),
-            **({"frames:v": most} if most else {}),
         },
         **NOTHING_ELSE | {"flags:v": "+bitexact+cgop"},
         **MP4,

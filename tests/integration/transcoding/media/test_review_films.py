@@ -11,7 +11,7 @@ from services.transcoding.film import Film, film_of, review_film
 from services.transcoding.jailed import Jail, Progress
 from services.transcoding.plan import Plan, plan
 from services.transcoding.probe import probe
-from tests.films import beeps, ffmpeg, make, numbers
+from tests.films import H264, beeps, ffmpeg, make, numbers
 from tests.integration.transcoding.media.cameras import PHONE, filled, kept_by_phone
 from tests.integration.transcoding.media.making import boxes, left_over, pictured, reviewed, told
 
@@ -50,6 +50,17 @@ async def test_a_variable_rate_becomes_constant_with_nothing_left_out(tmp_path: 
     heard = beeps(out)
     assert [second for _, second in heard][-1] == 9
     assert all(at == pytest.approx(second, abs=0.02) for at, second in heard if second)
+
+
+async def test_a_last_picture_that_claims_to_last_for_hours_is_shown_for_its_moment(tmp_path: Path) -> None:
+    """As of a phone whose clock jumped: filled up, it would take more memory than a node has."""
+    source = make(tmp_path / "phone.mp4", 12, 25, encoder=(*H264, "-bf", "0"))
+    jumped = ("-bsf:v", "setts=duration=if(eq(N\\,11)\\,3600/TB\\,DURATION)")
+    ffmpeg("-i", source, "-c", "copy", *jumped, tmp_path / "long.mp4")
+    assert float(told(tmp_path / "long.mp4", "format=duration")[0]["duration"]) > 3600
+    made, film = await reviewed(tmp_path / "long.mp4", tmp_path / "film.mp4")
+    assert numbers(tmp_path / "film.mp4") == list(range(12))
+    assert film.frames == made.frames == 12
 
 
 async def test_poster_sprite_and_waveform_are_of_the_film(film: Path, tmp_path: Path, jail: Jail) -> None:
