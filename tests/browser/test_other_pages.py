@@ -5,7 +5,7 @@ from pathlib import Path
 from time import monotonic
 from uuid import uuid4
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Route, expect
 
 from shared.identity.tokens import Role
 from tests import films
@@ -156,6 +156,20 @@ def test_slow_motion_shows_every_picture_and_keeps_the_pitch(
         assert monotonic() < deadline, f"never shown: {set(range(frames)) - shown}"
 
 
+MADE_ELSEWHERE = """async (clip) => {
+  const answer = await fetch(`${location.href}/clips`, { method: "POST", body: new URLSearchParams(clip) });
+  if (!answer.ok) throw new Error(answer.status);
+  await (await import(document.querySelector('script[src$="/portal.js"]').src)).refresh();
+}"""
+
+
+def follow_another_clip(page: Page, name: str) -> None:
+    """Made in another window: the page learns of it when it next looks."""
+    clip = {"first": "0", "last": "9", "name": name, "principle": "guiding", "note": ""}
+    page.evaluate(MADE_ELSEWHERE, clip)
+    expect(page.locator("#reel")).to_contain_text(name)
+
+
 def test_a_still_is_taken_once_the_family_agrees_to_pictures(
     running: Running, person: Callable[[], Person], film: Path
 ) -> None:
@@ -182,6 +196,16 @@ def test_a_still_is_taken_once_the_family_agrees_to_pictures(
     take.click()
     expect(page.locator("#reel")).to_contain_text("Not everybody in this film agrees that pictures are made from it.")
     somebody.look("still-refused")
+
+    held: list[Route] = []
+    page.route("**/stills", lambda route: held.append(route))
+    take.click()
+    follow_another_clip(page, "They laugh")  # the page follows while an answer is awaited, and after it has come
+    held[0].continue_()
+    page.unroute("**/stills")
+    expect(page.locator("#reel")).to_contain_text("Not everybody in this film agrees that pictures are made from it.")
+    follow_another_clip(page, "He smiles")
+    expect(page.locator("#reel")).to_contain_text("Not everybody in this film agrees that pictures are made from it.")
     family.agrees("film", "review", "stills")
     take.click()
     still = page.get_by_role("list", name="Stills of She looks").get_by_role("img", name="frame 12")

@@ -36,6 +36,7 @@ export function follow(fresh) {
     const order = [...part.querySelectorAll("[data-clip]")].map((item) => item.dataset.clip);
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
     part.replaceWith(next);
+    for (const form of part.querySelectorAll("[data-swap]")) carryOver(form, document.getElementById(form.id));
     for (const id of ticked) {
       const input = document.getElementById(id);
       if (input) input.checked = true;
@@ -50,6 +51,14 @@ export function follow(fresh) {
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
   schedule();
+}
+
+// A form's last try belongs to the page: that it is under way, and what was said of it, until the next one.
+function carryOver(form, next) {
+  if (!next) return;
+  if (form.dataset.sending) next.dataset.sending = form.dataset.sending;
+  next.prepend(...form.querySelectorAll(":scope > .nhsuk-error-message"));
+  next.append(...form.querySelectorAll(":scope > [data-said]"));
 }
 
 export async function refresh() {
@@ -86,6 +95,7 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (form.dataset.sending) return;
   form.dataset.sending = "yes";
+  const now = () => document.getElementById(form.id) ?? form; // the page may have followed while it was sent
   const address = event.submitter?.getAttribute("formaction") || form.getAttribute("action");
   let said = "Part of Attune cannot be reached. Nothing is lost; try again in a moment.";
   try {
@@ -95,22 +105,22 @@ document.addEventListener("submit", async (event) => {
     if (answer.ok) {
       said = fresh.querySelector("#said .nhsuk-notification-banner__content")?.textContent.trim() ?? "";
       if (form.id === "mark") form.reset();
-      clear(form);
+      clear(now());
       follow(fresh);
-      form.dispatchEvent(new CustomEvent("taken", { bubbles: true }));
+      now().dispatchEvent(new CustomEvent("taken", { bubbles: true }));
     } else {
       said = "";
       const next = fresh.getElementById(form.id);
       if (next && answer.status < 500) {
-        form.replaceWith(next);
+        now().replaceWith(next);
         (next.querySelector("[aria-describedby$='-error'], .nhsuk-error-message ~ ol input") ?? next.querySelector("input"))?.focus();
       } else {
         said = fresh.querySelector(".nhsuk-lede-text, #errors p")?.textContent.trim() ?? "This did not work. Try again.";
       }
     }
   } catch { /* said above */ } finally {
-    delete form.dataset.sending;
-    tell(document.getElementById(form.id) ?? form, said);
+    delete now().dataset.sending;
+    tell(now(), said);
   }
 });
 
