@@ -86,7 +86,6 @@ async def test_two_minutes_without_a_part_cost_nothing(house: House, other_house
 
 async def _live_through(house: House, outages: Sequence[Outage]) -> None:
     async with judged(house) as load:
-        await load.goes_on(1)
         for outage in outages:
             go_on = asyncio.Event()
             sending = await _have_all_under_way(house, load, go_on)
@@ -104,7 +103,6 @@ async def _live_through(house: House, outages: Sequence[Outage]) -> None:
             print(f"{outage.part} {outage.how} for {time.monotonic() - begun:.0f} s")
             await _until_well(house, set(OURS))
             await sending
-            await load.goes_on(1)
     assert load.kept and load.withdrawn
 
 
