@@ -50,17 +50,18 @@ MP4 = {
 JPEG = {"vcodec": "mjpeg", "f": "image2", "update": 1, "vframes": 1, "q:v": 3}
 
 
-def review_film(source: Path, plan: Plan, out: Path, threads: int = 0) -> list[str]:
+def review_film(source: Path, plan: Plan, out: Path, threads: int = 0, *, opening: bool = False) -> list[str]:
     """H.264 High 4:2:0, closed GOPs of GOP seconds, constant rate; AAC stereo exactly as long; faststart.
 
-    What comes after what is planned is not read.
+    opening: the plan is of the beginning alone, and what comes after it is not read.
     """
     film = _input(source, plan.container, threads)
     picture = film[str(plan.picture)].setpts("PTS-STARTPTS")
     if plan.deinterlace:
         picture = picture.filter("bwdif", mode="send_field", parity="auto", deint="interlaced")
     picture = picture.filter("fps", fps=str(plan.rate), start_time=0, round="near")
-    picture = picture.filter("trim", end_frame=plan.frames)  # the last one may claim to last for hours
+    # the last one may claim to last for hours; of a whole film there may be one more, by rounding
+    picture = picture.filter("trim", end_frame=plan.frames + (0 if opening else 1))
     return _film(_shown(picture, plan), _sound(film, plan), plan.rate, out, threads)
 
 

@@ -43,12 +43,17 @@ async def review_film(
     out: Path,
     on_progress: OnProgress = ignore,
     jail: Jail = FLOOR,
+    *,
+    opening: bool = False,
 ) -> Film:
-    """Write `out`, whole or not at all; nothing is written outside its folder. Raises MediaFailed."""
+    """Write `out`, whole or not at all; nothing is written outside its folder. Raises MediaFailed.
+
+    opening: the plan is of the beginning alone.
+    """
     seconds = int(plan.duration) + 1
     limits = Limits(cpu=300 + 60 * seconds, memory=8192, file=64 + 8 * seconds, patience=60)
     async with made(out) as making:
-        command = ffmpeg.review_film(source, plan, making, jail.threads)
+        command = ffmpeg.review_film(source, plan, making, jail.threads, opening=opening)
         try:
             await make(command, limits, jail, [source], making, plan.frames, on_progress)
         except ProgramFailed as failed:

@@ -66,7 +66,7 @@ def _coded(plan: Plan, frames: int, why: str) -> Look:
 async def first_look(source: Path, look: Look, out: Path, on_progress: OnProgress = ignore, jail: Jail = FLOOR) -> None:
     """As it is planned. Writes `out`, whole or not at all. Raises MediaFailed."""
     if not look.copied:
-        await review_film(source, look.plan, out, on_progress, jail)
+        await review_film(source, look.plan, out, on_progress, jail, opening=look.opening)
         return
     frames = look.plan.frames
     size = source.stat().st_size >> 20  # noqa: ASYNC240
