@@ -59,7 +59,7 @@ FLOOR = Jail()
 
 @dataclass(frozen=True)
 class Limits:
-    """CPU seconds, MiB of address space, MiB of a file, seconds without progress."""
+    """CPU seconds, MiB of address space, MiB of a file, seconds without progress in which it could have run."""
 
     cpu: int
     memory: int
@@ -148,7 +148,8 @@ async def attend(
     stderr, ended = asyncio.create_task(_tail_of(process)), asyncio.create_task(process.wait())
     work: list[asyncio.Task[Any]] = [asyncio.create_task(read()), stderr, ended]
     try:
-        told, waited = 0, 0.0  # counted in ticks, not by the clock: a worker that was paused does not blame its program
+        # Not by the clock: a worker that was paused does not blame its program, nor does a node that is overrun.
+        told, waited, had = 0, 0.0, 0.0
         while busy := [task for task in work if not task.done()]:
             for task in (await asyncio.wait(busy, timeout=TICK, return_when=asyncio.FIRST_EXCEPTION))[0]:
                 task.result()  # raises what it raised
@@ -156,13 +157,28 @@ async def attend(
                 told, waited = count, 0.0
                 if on_frames:
                     await on_frames(told)
-            elif (waited := waited + TICK) > patience:
-                raise MediaFailed(Code.STALLED, f"no progress for {patience} s after {told}")
+            else:
+                ran = _ran(process.pid)
+                waited += min(TICK, max(0.0, ran - had)) or TICK  # if it ran at all, it may have waited for its turn
+                had = ran
+                if waited > patience:
+                    raise MediaFailed(Code.STALLED, f"no progress for {patience} s after {told}")
     finally:
         await end(process, *work)
     if status := ended.result():
         raise _judged(status, stderr.result())
     return stderr.result()
+
+
+def _ran(session: int) -> float:
+    """CPU seconds that the processes of a session have had."""
+    clock_ticks = 0
+    for process in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = process.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                clock_ticks += int(fields[11]) + int(fields[12])
+    return clock_ticks / os.sysconf("SC_CLK_TCK")
 
 
 def launcher(jail: Jail, words: Sequence[str], sees: Sequence[Path], folder: Path | None) -> list[str]:

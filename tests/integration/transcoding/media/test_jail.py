@@ -302,6 +302,14 @@ async def test_a_worker_that_was_paused_does_not_blame_its_program(place: Place)
     assert paused
 
 
+async def test_a_program_that_hardly_gets_a_turn_is_not_blamed_for_it(place: Place, jail: Jail) -> None:
+    """As on a node with far too much to do: six seconds, of which it runs for one or so."""
+    turn = "end = time.process_time() + .02\n while time.process_time() < end: pass\n time.sleep(.08)"
+    program = f"import time\nfor n in range(60):\n {turn}"
+    limits = Limits(cpu=60, memory=1024, file=1, patience=3)
+    await run([*PYTHON, "-c", program], limits, jail, reads=[binaries.python_library()])
+
+
 async def test_output_without_end_is_not_kept(place: Place) -> None:
     with pytest.raises(MediaFailed) as failed:
         await jailed([*PYTHON, "-c", "while True: print('x' * 65536, end='')"], place, FLOOR)
