@@ -170,15 +170,15 @@ async def attend(
     return stderr.result()
 
 
-def _ran(session: int) -> float:
-    """CPU seconds that the processes of a session have had."""
-    clock_ticks = 0
-    for process in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = process.read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session:
-                clock_ticks += int(fields[11]) + int(fields[12])
-    return clock_ticks / os.sysconf("SC_CLK_TCK")
+def _ran(pid: int) -> float:
+    """CPU seconds that a process, and those that it has started, have had; none if it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        started = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0.0
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(_ran(int(child)) for child in started)
 
 
 def launcher(jail: Jail, words: Sequence[str], sees: Sequence[Path], folder: Path | None) -> list[str]:
