@@ -98,7 +98,9 @@ async def park(letter: Letter, session: AsyncSession) -> None:
 async def first_time(session: AsyncSession, letter: Letter, outcome: str) -> bool:
     """Put the record in the inbox; False when it is there already. One handled again leaves the dead letters."""
     if letter.record.offset == REQUEUED:
-        await session.execute(delete(dead_letters).where(*_is(letter)))
+        left = await session.execute(delete(dead_letters).where(*_is(letter)).returning(dead_letters.c.id))
+        if left.one_or_none() is None:
+            return False  # another process, which had read it too, was quicker; or it was dropped
         await session.execute(delete(inbox).where(inbox.c.group == letter.group, inbox.c.event_id == letter.event_id))
     settled = await session.execute(_SETTLE, {"group": letter.group, "event_id": letter.event_id, "outcome": outcome})
     return settled.one_or_none() is not None

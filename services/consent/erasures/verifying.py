@@ -201,11 +201,14 @@ async def _register(session: AsyncSession, places: Sequence[Place], since: datet
 
 
 async def _evidence(session: AsyncSession, family_id: UUID, kept: Listing) -> dict[str, Any]:
-    """Of the family's evidence, which outlives the media: how much is to be there, and how much is not all there."""
+    """Of the family's evidence, which outlives the media: how much is to be there, and how much is not all there.
+
+    What was stored since the listing began is not asked for: it may have come too late to be listed.
+    """
     stored = (
         await session.execute(
             select(evidence.c.id, evidence.c.objects).where(
-                evidence.c.family_id == family_id, evidence.c.stored_at.is_not(None)
+                evidence.c.family_id == family_id, evidence.c.stored_at < kept.begun_at
             )
         )
     ).all()

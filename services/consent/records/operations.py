@@ -102,10 +102,10 @@ async def give_consent(
     Raises NotAcceptable.
     """
     while True:
-        if wrong := await _wrong(database, settings, family_id, new):
-            raise NotAcceptable(wrong)
         async with database.sessions() as session:
             episode = await episode_of(session, family_id)
+        if wrong := await _wrong(database, settings, family_id, new):  # after it: an end that we saw is counted
+            raise NotAcceptable(wrong)
         begun = episode is not None and episode.state is not EpisodeState.ENDED
         episode_id = episode.id if episode and begun else uuid7()
         try:

@@ -8,6 +8,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from services.consent.records import operations
+from services.consent.records.model import Unacceptable
 from shared import failpoints
 from shared.contracts.consent import (
     ConsentEnded,
@@ -271,6 +273,26 @@ async def test_consent_given_before_the_end_does_not_open_a_new_episode(consent:
         consent.record(family, family.baby),
     )
     assert [one["code"] for one in answer.json()["errors"]] == ["given_before_the_end"]
+
+
+async def test_consent_given_before_an_end_that_comes_while_it_is_recorded_does_not_open_a_new_episode(
+    consent: Consent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family, looked = await consent.ready_to_film(), operations._wrong
+    ends = iter([True])
+
+    async def ends_after_the_look(*arguments: Any) -> list[Unacceptable]:
+        wrong = await looked(*arguments)
+        if next(ends, False):
+            await consent.withdrawn(family)
+            await consent.sql("UPDATE consent_episodes SET ended_at = ended_at + interval '1 day'")
+        return wrong
+
+    monkeypatch.setattr(operations, "_wrong", ends_after_the_look)
+    records = f"/families/{family.id}/consent-records"
+    answer = await consent.ask("POST", records, consent.practitioner(family), consent.record(family, family.baby))
+    assert [one["code"] for one in answer.json()["errors"]] == ["given_before_the_end"]
+    assert [one.state for one in await consent.sql("SELECT state FROM consent_episodes")] == ["ended"]
 
 
 async def test_reinstating_what_is_open(consent: Consent) -> None:

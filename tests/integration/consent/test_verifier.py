@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -120,6 +121,24 @@ async def test_evidence_stays_and_is_counted(consent: Consent) -> None:
     await certified(consent, family, erasure)
     said = verify(await certificate(consent, family, erasure), await public_key(consent))
     assert said["verified"]["evidence"] == {"kept": 1, "objects": 2, "not_as_stored": 0}
+
+
+async def test_evidence_that_comes_after_the_look_is_not_said_to_be_missing(
+    consent: Consent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family, write = await consent.ready_to_film(), verifying.write_finding
+
+    async def write_later(*arguments: Any) -> None:
+        form = consent.practitioner(family) | {"Content-Type": "application/pdf"}
+        evidence = f"/v1/families/{family.id}/evidence"
+        assert (await consent.http.post(evidence, content=b"%PDF-1.7 form", headers=form)).status_code == 201
+        await write(*arguments)
+
+    monkeypatch.setattr(verifying, "write_finding", write_later)
+    erasure = UUID((await consent.withdrawn(family))["erasure_id"])
+    await certified(consent, family, erasure)
+    said = verify(await certificate(consent, family, erasure), await public_key(consent))
+    assert said["verified"]["evidence"] == {"kept": 0, "objects": 0, "not_as_stored": 0}
 
 
 # the reconciler

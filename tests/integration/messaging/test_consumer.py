@@ -20,7 +20,7 @@ from shared.contracts.event import REGISTRY
 from shared.database import Database, outbox, unit_of_work
 from shared.messaging import Events, delivery
 from shared.messaging import events as registering
-from shared.messaging.dead_letters import Letter, read
+from shared.messaging.dead_letters import Letter, first_time, read, to_requeue
 from shared.messaging.tables import dead_letters, inbox
 from tests.integration.messaging.conftest import consuming, eventually, look
 from tests.integration.messaging.watching import unwatch, watch
@@ -441,6 +441,21 @@ async def test_an_operator_looks_at_what_is_parked_and_has_it_handled_or_drops_i
     await command(world, "drop", second[0])
     assert await look(reader, letters) == {}
     assert await look(reader, outcomes) == {repaired.event_id: "done", hopeless.event_id: "parked"}
+
+
+async def test_what_two_replicas_read_to_handle_again_is_handled_once(
+    world: World, reader: Database, impatient: None
+) -> None:
+    parked = world.happened(uuid4(), 1, "fail")
+    await world.publish([parked])
+    async with consuming(world, world.events()):
+        await settled(reader, parked)
+    group = f"{world.reader}.{world.topic}"
+    await command(world, "requeue", (await command(world, "list")).split("\t")[0])
+    (record,) = await look(reader, lambda session: to_requeue(session, group))
+    for quicker in (True, False):
+        async with reader.sessions.begin() as session:
+            assert await first_time(session, read(record, group), "done") is quicker
 
 
 def test_a_second_handler_for_a_type_is_an_error(world: World) -> None:
