@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from deploy.local.stack import Stack, Store
 from tests.stack import Database, Databases, joined_folder
 
 SLOW_SECONDS = 60.0
+BROWSER = "tests/browser/"
 
 
 class AtOnce:
@@ -29,6 +32,18 @@ def pytest_configure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal and not hasattr(config, "workerinput"):
         config.pluginmanager.register(AtOnce(terminal))
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """A file's tests go to one worker; so do all of the browser's, which share a house."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return BROWSER if file.startswith(BROWSER) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

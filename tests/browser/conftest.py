@@ -44,7 +44,7 @@ class Running:
         return {self.stack.url(name) + "/" for name in ("portal", "upload", "curation")}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with Stack(joined_folder() or tmp_path_factory.mktemp("browser")) as stack:
         if not stack.running:
