@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from services.transcoding.failures import Code, MediaFailed
-from services.transcoding.film import film_of
 from tests.films import AVCHD, beeps, make, numbers, planted_in, samples
-from tests.integration.transcoding.media.cameras import CAMERAS, PAGE, REAL, Camera, Real, written
+from tests.integration.transcoding.media.cameras import CAMERAS, PAGE, Camera, written
 from tests.integration.transcoding.media.making import reviewed
 
 SUPPORTED = [camera for camera in CAMERAS if not camera.refused]
@@ -40,14 +39,6 @@ async def test_what_is_not_supported_is_named(camera: Camera, tmp_path: Path) ->
     assert camera.refused is not None
     assert camera.refused in failed.value.failure.sentence
     assert "MP4 (H.264)" in failed.value.failure.sentence
-
-
-@pytest.mark.parametrize("real", [r for r in REAL if (FOLDER / r.file).is_file()], ids=lambda real: real.file)
-async def test_what_comes_out_of_a_real_film(real: Real, tmp_path: Path) -> None:
-    _, film = await reviewed(FOLDER / real.file, tmp_path / "film.mp4")
-    assert (film.width, film.height, film.rate) == (*real.size, real.rate)
-    assert (film.frames, film.has_sound) == (real.frames, real.sound)
-    assert await film_of(tmp_path / "film.mp4") == film
 
 
 async def test_a_film_that_the_card_split_is_two_films_that_meet_within_a_second(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from services.transcoding.failures import MediaFailed
 from services.transcoding.film import film_of
 from shared.containers import HEAD, container
 from tests.films import samples
+from tests.integration.transcoding.media.cameras import REAL
 from tests.integration.transcoding.media.making import pictured, reviewed, told
 
 FOLDER = os.environ.get("FILMS")
@@ -32,6 +33,9 @@ async def test_a_real_film_is_prepared_and_cut(source: Path, tmp_path: Path) -> 
     assert abs(film.frames - plan.frames) <= 1
     assert (film.width, film.height, film.rate) == (plan.width, plan.height, plan.rate)
     assert film == await film_of(out)
+    if known := next((real for real in REAL if real.file == source.name), None):  # as docs/formats.md says
+        found = (film.width, film.height), film.rate, film.frames, film.has_sound
+        assert found == (known.size, known.rate, known.frames, known.sound)
     assert samples(out).shape[1] == pytest.approx(plan.duration * 48000, abs=1)
     tags = {key for section in told(out, "format_tags:stream_tags") for key in section}
     assert {key.rsplit(":", 1)[-1] for key in tags} <= {
