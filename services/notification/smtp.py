@@ -1,6 +1,7 @@
 """Mail: one message to one address, and what the server's answer means."""
 
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
@@ -35,9 +36,10 @@ class Post:
     instance: str
     reachable: bool = True
 
-    async def send(self, delivery_id: UUID, address: str, message: Message, now: datetime) -> None:
-        """Returns when the server has taken it. Raises Refused, TryLater, Away."""
-        client = aiosmtplib.SMTP(
+    @asynccontextmanager
+    async def entered(self) -> AsyncIterator[aiosmtplib.SMTP]:
+        """Let in by the server, which may take its time. Raises Away."""
+        server = aiosmtplib.SMTP(
             hostname=self.settings.host,
             port=self.settings.port,
             local_hostname=self._domain,
@@ -47,24 +49,28 @@ class Post:
             timeout=self.settings.timeout_seconds,
         )
         try:
-            await self._enter(client)
-            await self._hand_over(client, address, self._mail(delivery_id, address, message, now))
+            await self._enter(server)
+            yield server
         finally:
             with suppress(aiosmtplib.SMTPException, OSError):  # how they part changes nothing
-                await client.quit(timeout=1.0)
-            client.close()
+                await server.quit(timeout=1.0)
+            server.close()
 
-    async def _enter(self, client: aiosmtplib.SMTP) -> None:
+    async def _enter(self, server: aiosmtplib.SMTP) -> None:
         try:
-            await client.connect()
+            await server.connect()
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             self.reachable = False
             raise Away(f"the mail server lets nobody in ({type(error).__name__})") from error
         self.reachable = True
 
-    async def _hand_over(self, client: aiosmtplib.SMTP, address: str, mail: EmailMessage) -> None:
+    async def hand_over(
+        self, server: aiosmtplib.SMTP, delivery_id: UUID, address: str, message: Message, now: datetime
+    ) -> None:
+        """Returns when the server has taken it. Raises Refused, TryLater, Away."""
+        mail = self._mail(delivery_id, address, message, now)
         try:
-            await client.send_message(mail, sender=self.settings.sender, recipients=[address])
+            await server.send_message(mail, sender=self.settings.sender, recipients=[address])
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _meaning(error.recipients[0].code) from error
         except aiosmtplib.SMTPSenderRefused as error:  # ours is wrong, not theirs

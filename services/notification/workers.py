@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from services.notification import operations
-from services.notification.model import OF_ERASURES, OF_RECORDINGS, Delivery, Failure, pause_after
+from services.notification.model import OF_ERASURES, OF_RECORDINGS, ContactPoint, Delivery, Failure, pause_after
 from services.notification.smtp import Away, Post, Refused, TryLater
 from services.notification.templates import message
 from shared import jobs, telemetry
@@ -33,20 +33,17 @@ class Sender:
 
     async def tell(self, job: Job) -> None:
         """One attempt at one message. If it is cut short after the server took it, the same message is sent again."""
-        async with self._delivery(job) as (uow, delivery):
-            where = await operations.address(uow, delivery, datetime.now(UTC)) if delivery else None
-            if where is None:
-                await jobs.finish(uow, job)
-        if delivery is None or where is None:
+        if await self._where(job) is None:
             return
-        if isinstance(where, datetime):
-            raise HandBack(
-                "its time, or its person, is not there yet", delay=(where - datetime.now(UTC)).total_seconds()
-            )
-        said = message(delivery.template, delivery.about, self.organisation, self.portal_url)
         try:
             with telemetry.span("send mail"):
-                await self.post.send(delivery.id, where.address, said, datetime.now(UTC))
+                async with self.post.entered() as server:
+                    # asked again: while we were let in they may have said that it is not safe there
+                    if (found := await self._where(job)) is None:
+                        return
+                    delivery, point = found
+                    said = message(delivery.template, delivery.about, self.organisation, self.portal_url)
+                    await self.post.hand_over(server, delivery.id, point.address, said, datetime.now(UTC))
         except Away as away:
             raise HandBack(str(away), delay=AWAY_SECONDS) from away
         except Refused:
@@ -56,6 +53,20 @@ class Sender:
         else:
             await reach(Failpoint.MAIL_ACCEPTED)
             await self._settle(job, None)
+
+    async def _where(self, job: Job) -> tuple[Delivery, ContactPoint] | None:
+        """The message, and where it is to be sent now; none: nowhere, and the job is done. Raises HandBack."""
+        async with self._delivery(job) as (uow, delivery):
+            where = await operations.address(uow, delivery, datetime.now(UTC)) if delivery else None
+            if where is None:
+                await jobs.finish(uow, job)
+        if delivery is None or where is None:
+            return None
+        if isinstance(where, datetime):
+            raise HandBack(
+                "its time, or its person, is not there yet", delay=(where - datetime.now(UTC)).total_seconds()
+            )
+        return delivery, where
 
     async def _try_later(self, job: Job, later: TryLater) -> None:
         settings = self.post.settings

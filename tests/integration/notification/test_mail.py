@@ -2,15 +2,18 @@
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import aiosmtplib
 import pytest
 from sqlalchemy import select, update
 
 from deploy.local.supervisor import CHECKOUT
-from services.notification.model import LOCAL, Delivery, DeliveryState, Failure, Template
+from services.notification.model import LOCAL, Channel, ContactPoint, Delivery, DeliveryState, Failure, Template
 from shared.contracts.consent import CareTeamChanged, CareTeamMember, ConsentSuspended
 from shared.jobs import jobs
 from tests.integration.notification.conftest import Does, Notification
@@ -30,6 +33,31 @@ async def owed(notification: Notification, family: Family) -> Family:
 def of_family(found: list[Delivery]) -> Delivery:
     (delivery,) = (one for one in found if one.template is Template.REQUEST_RECEIVED)
     return delivery
+
+
+async def test_where_it_is_not_safe_any_more_nothing_is_sent_though_the_server_was_asked_already(
+    notification: Notification, owed: Family
+) -> None:
+    async with notification.sending() as sender:
+        enter = sender.post.entered
+
+        @asynccontextmanager
+        async def slowly() -> AsyncIterator[aiosmtplib.SMTP]:
+            async with enter() as server:
+                for one in await notification.deliveries(owed):
+                    if one.template is Template.REQUEST_RECEIVED and one.person_id:
+                        at = ContactPoint(Channel.MAIL, "one@example.org", safe=False)
+                        await notification.reachable(one.person_id, at, family=owed)
+                yield server
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(sender.post, "entered", slowly)
+            found = await notification.settles(owed)
+    assert (of_family(found).state, of_family(found).failure) == (
+        DeliveryState.IN_PERSON,
+        Failure.NO_SAFE_CONTACT_POINT,
+    )
+    assert notification.postbox.recipients == ["lead@example.org"]
 
 
 async def test_a_server_that_is_busy_is_asked_again(notification: Notification, owed: Family) -> None:
