@@ -5,7 +5,7 @@
 PYTHON3 ?= python3
 PYTHON := .venv/bin/python
 STACK := $(PYTHON) -m deploy.local
-SUITES := $(wildcard $(addprefix tests/,unit contract integration end_to_end fuzz faults browser))
+SUITES := $(wildcard $(addprefix tests/,unit contract integration faults browser end_to_end fuzz))
 
 export FILM FILMS
 # else each start of a process compiles all that it imports anew
@@ -38,7 +38,7 @@ clean: ## stop everything and delete its data, ports, passwords and keys
 	@$(STACK) clean
 
 test: lint ## lint, then every test, against real parts: FILMS=folder adds films of your own
-	$(PYTHON) -m pytest -n 2 --dist loadfile $(SUITES)
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(SUITES)
 
 bench: setup ## measure against the bare tools, in 15 minutes, into docs/performance.md: NAMES="relay uploads" for some, QUICK=1
 	@$(PYTHON) -m tests.benchmarks $(NAMES) $(if $(QUICK),--quick)
