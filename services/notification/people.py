@@ -20,8 +20,10 @@ async def know(uow: UnitOfWork, person_id: UUID, family_id: UUID | None) -> None
         raise SomebodyElse
     first = postgresql.insert(people).values(id=person_id, family_id=family_id).on_conflict_do_nothing()
     await uow.session.execute(first)
-    known = select(people).where(people.c.id == person_id).with_for_update()  # consent may be correcting it
+    known = select(people).where(people.c.id == person_id).with_for_update()
     found = (await uow.session.execute(known)).one_or_none()
+    if found is None:  # consent was correcting it, and has
+        found = (await uow.session.execute(known)).one_or_none()
     if found is None or found.family_id != family_id:
         raise SomebodyElse
 

@@ -60,8 +60,8 @@ def review_film(source: Path, plan: Plan, out: Path, threads: int = 0, *, openin
     if plan.deinterlace:
         picture = picture.filter("bwdif", mode="send_field", parity="auto", deint="interlaced")
     picture = picture.filter("fps", fps=str(plan.rate), start_time=0, round="near")
-    # the last one may claim to last for hours; of a whole film there may be one more, by rounding
-    picture = picture.filter("trim", end_frame=plan.frames + (0 if opening else 1))
+    # Of a whole film there may be more than planned, but not without end: the last one may claim to last for hours.
+    picture = picture.filter("trim", end_frame=plan.frames if opening else 2 * plan.frames + round(plan.rate))
     return _film(_shown(picture, plan), _sound(film, plan), plan.rate, out, threads)
 
 

@@ -18,6 +18,7 @@ from services.transcoding.jail import NO_WALL
 
 LAUNCHER = Path(__file__).with_name("jail.py")
 TICK = 0.5  # seconds between two looks at the progress
+LONG = 20  # times its patience: so long the rest of the node may keep a program from running
 TAIL = 4096  # bytes of stderr that are kept
 
 T = TypeVar("T")
@@ -149,20 +150,21 @@ async def attend(
     work: list[asyncio.Task[Any]] = [asyncio.create_task(read()), stderr, ended]
     try:
         # Not by the clock: a worker that was paused does not blame its program, nor does a node that is overrun.
-        told, waited, had = 0, 0.0, 0.0
+        told, waited, ticks, had = 0, 0.0, 0, 0.0
         while busy := [task for task in work if not task.done()]:
             for task in (await asyncio.wait(busy, timeout=TICK, return_when=asyncio.FIRST_EXCEPTION))[0]:
                 task.result()  # raises what it raised
             if count > told:
-                told, waited = count, 0.0
+                told, waited, ticks = count, 0.0, 0
                 if on_frames:
                     await on_frames(told)
             else:
                 ran = _ran(process.pid)
                 waited += min(TICK, max(0.0, ran - had)) or TICK  # if it ran at all, it may have waited for its turn
                 had = ran
-                if waited > patience:
-                    raise MediaFailed(Code.STALLED, f"no progress for {patience} s after {told}")
+                ticks += 1
+                if waited > patience or ticks * TICK > LONG * patience:
+                    raise MediaFailed(Code.STALLED, f"no progress in {patience} s that it could have run, after {told}")
     finally:
         await end(process, *work)
     if status := ended.result():

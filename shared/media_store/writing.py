@@ -72,7 +72,7 @@ class ArtefactWriter:
         return sum(segment.length for segment in self._segments)
 
     async def write(self, data: Bytes) -> None:
-        """Take in plain bytes, however many. What went wrong with those before is raised as soon as it is known."""
+        """Take in plain bytes, however many. What went wrong with one before is raised by the next call."""
         while self._storing and self._storing[0].done():
             await self._first_stored()
         with memoryview(data) as view:

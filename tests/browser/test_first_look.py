@@ -24,16 +24,18 @@ def test_the_film_takes_the_first_looks_place_where_she_is_and_keeps_her_marks(
     family, she = Family(running, practitioner), person()
     page = she.page
     running.stack.stop_process("transcoding-worker")
-    she.sign_in(running.token(Role.PRACTITIONER, practitioner))
-    page.goto(f"/families/{family.id}/upload")
-    choose(she, film)
-    page.wait_for_url("**/recordings/*")
-    recording = page.url.rsplit("/", 1)[-1]
-    held = f"UPDATE jobs SET not_before = now() + interval '1 hour' WHERE subject_id = '{recording}' RETURNING id"
-    expect(page.locator("#stand .nhsuk-tag")).to_have_text("Being prepared")
-    while not transcoding.sql(held, "transcoding"):
-        page.wait_for_timeout(50)
-    running.stack.start_process("transcoding-worker")
+    try:
+        she.sign_in(running.token(Role.PRACTITIONER, practitioner))
+        page.goto(f"/families/{family.id}/upload")
+        choose(she, film)
+        page.wait_for_url("**/recordings/*")
+        recording = page.url.rsplit("/", 1)[-1]
+        held = f"UPDATE jobs SET not_before = now() + interval '1 hour' WHERE subject_id = '{recording}' RETURNING id"
+        expect(page.locator("#stand .nhsuk-tag")).to_have_text("Being prepared")
+        while not transcoding.sql(held, "transcoding"):
+            page.wait_for_timeout(50)
+    finally:
+        running.stack.start_process("transcoding-worker")
 
     page.locator("#player[data-look]").wait_for()
     page.wait_for_function("() => document.getElementById('video').readyState >= 2")

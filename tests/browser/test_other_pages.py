@@ -200,10 +200,12 @@ def test_a_still_is_taken_once_the_family_agrees_to_pictures(
     held: list[Route] = []
     page.route("**/stills", lambda route: held.append(route))
     take.click()
+    expect(page.locator("#reel")).not_to_contain_text("Not everybody in this film agrees")
     follow_another_clip(page, "They laugh")  # the page follows while an answer is awaited, and after it has come
     held[0].continue_()
     page.unroute("**/stills")
     expect(page.locator("#reel")).to_contain_text("Not everybody in this film agrees that pictures are made from it.")
+    expect(page.locator("#reel")).not_to_have_attribute("data-sending", "yes")
     follow_another_clip(page, "He smiles")
     expect(page.locator("#reel")).to_contain_text("Not everybody in this film agrees that pictures are made from it.")
     family.agrees("film", "review", "stills")

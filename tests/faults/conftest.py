@@ -9,7 +9,7 @@ from deploy.local.stack import Stack
 from tests import films
 from tests.faults.house import House
 
-LONGEST = ["test_outages.py", "test_redelivery.py", "test_any_moment.py"]
+LONGEST = ["test_redelivery.py", "test_outages.py", "test_any_moment.py"]
 
 
 def _rank(item: pytest.Item) -> int:

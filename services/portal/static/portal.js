@@ -95,6 +95,7 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (form.dataset.sending) return;
   form.dataset.sending = "yes";
+  clear(form);
   const now = () => document.getElementById(form.id) ?? form; // the page may have followed while it was sent
   const address = event.submitter?.getAttribute("formaction") || form.getAttribute("action");
   let said = "Part of Attune cannot be reached. Nothing is lost; try again in a moment.";
@@ -105,7 +106,6 @@ document.addEventListener("submit", async (event) => {
     if (answer.ok) {
       said = fresh.querySelector("#said .nhsuk-notification-banner__content")?.textContent.trim() ?? "";
       if (form.id === "mark") form.reset();
-      clear(now());
       follow(fresh);
       now().dispatchEvent(new CustomEvent("taken", { bubbles: true }));
     } else {

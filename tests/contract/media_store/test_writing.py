@@ -81,6 +81,27 @@ async def test_what_the_teller_raises_ends_the_writing_and_its_segment_does_not_
                 await again
 
 
+async def test_the_next_byte_tells_that_the_segment_before_it_could_not_be_stored(
+    store: Store, consent: Consent, bucket: str
+) -> None:
+    """Not only when its own segment is full: who sends slowly would send in vain for long."""
+    failed = asyncio.Event()
+
+    class TakenOver(Exception):
+        pass
+
+    async def stored(_: Segment) -> None:
+        failed.set()
+        raise TakenOver
+
+    async with writer_of(store, consent, bucket, consent.artefact(), stored=stored) as writer:
+        await writer.write(FILM[: SEGMENT + 1])
+        await failed.wait()
+        await asyncio.sleep(0.01)  # in which the task that raised it ends
+        with pytest.raises(TakenOver):
+            await writer.write(b"x")
+
+
 async def test_what_the_store_has_first_waits_for_the_one_before_it(
     store: Store, consent: Consent, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,5 @@
 """Any camera in: what docs/formats.md says comes out, comes out."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from tests.integration.transcoding.media.cameras import CAMERAS, PAGE, Camera, w
 from tests.integration.transcoding.media.making import reviewed
 
 SUPPORTED = [camera for camera in CAMERAS if not camera.refused]
-FOLDER = Path(os.environ.get("FILMS") or os.devnull)
 
 
 @pytest.mark.parametrize("camera", SUPPORTED, ids=[camera.file for camera in SUPPORTED])

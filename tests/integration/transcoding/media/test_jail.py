@@ -303,10 +303,10 @@ async def test_a_worker_that_was_paused_does_not_blame_its_program(place: Place)
 
 
 async def test_a_program_that_hardly_gets_a_turn_is_not_blamed_for_it(place: Place, jail: Jail) -> None:
-    """As on a node with far too much to do: six seconds, of which it runs for one or so."""
+    """As on a node with far too much to do: more than six seconds, of which it runs for one or so."""
     turn = "end = time.process_time() + .02\n while time.process_time() < end: pass\n time.sleep(.08)"
     program = f"import time\nfor n in range(60):\n {turn}"
-    limits = Limits(cpu=60, memory=1024, file=1, patience=3)
+    limits = Limits(cpu=60, memory=1024, file=1, patience=5)
     await run([*PYTHON, "-c", program], limits, jail, reads=[binaries.python_library()])
 
 
