@@ -520,12 +520,15 @@ async def retold(report: Report, looked: Looked) -> AsyncIterator[Told]:
         "SELECT permit_seconds + put_seconds + clock_skew_seconds AS seconds FROM erasures WHERE id::text = $1",
         opened.subject,
     )
+    acknowledged: dict[Any, Record] = {}  # who is asked twice, as by the pull after an event, says so twice
+    for record in all_of("erasure.acknowledged", erasure_id=opened.subject):
+        acknowledged.setdefault((record.value["round"], record.value["participant"]), record)
     purged = "SELECT objects, bytes, rows FROM acknowledgements WHERE erasure_id::text = $1"
     counted = await looked.rows("consent", purged, opened.subject)
     kinds = sorted(artefact["kind"] for artefact in registered)
     yield (
         "certified",
-        [*all_of("erasure.acknowledged", erasure_id=opened.subject), certified],
+        [*acknowledged.values(), certified],
         {
             "erasure_id": opened.subject,
             "certificate": f"{opened.subject}.json",

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,14 +90,21 @@ class Events:
     def all(self, type: str, which: Callable[[Told], bool] = lambda _: True) -> list[Told]:
         return [event for event in self.told if event.type == f"attune.{type}.v1" and which(event)]
 
-    async def next(self, type: str, *, count: int = 1, **fields: str) -> list[Told]:
-        """The first `count` events of a type whose value (or subject) has these fields. Raises TimeoutError."""
+    async def next(self, type: str, *, count: int = 1, once: Sequence[str] = (), **fields: str) -> list[Told]:
+        """The first `count` events of a type whose value (or subject) has these fields. Raises TimeoutError.
+
+        once: of events with the same values in these fields, only the first is meant: it was told again.
+        """
 
         def found() -> list[Told]:
-            return self.all(
+            told = self.all(
                 type,
                 lambda event: all({**event.value, "subject": event.subject}.get(k) == v for k, v in fields.items()),
             )
+            firsts: dict[Any, Told] = {}
+            for event in told:
+                firsts.setdefault(tuple(event.value[name] for name in once) or event.id, event)
+            return list(firsts.values())
 
         try:
             async with self._arrived, asyncio.timeout(self.patience):

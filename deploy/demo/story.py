@@ -384,7 +384,9 @@ class Story:
     async def certificate(self, opened: Told) -> None:
         erasure = opened.value["erasure_id"]
         with self.report.step("certified", "The erasure runs to its certificate, which is verified offline") as step:
-            acknowledged = await self.events.next("erasure.acknowledged", count=8, erasure_id=erasure)
+            acknowledged = await self.events.next(
+                "erasure.acknowledged", count=8, once=["round", "participant"], erasure_id=erasure
+            )
             step.because(*acknowledged, await self.events.one("erasure.certified", erasure_id=erasure))
             certificate = await self.practitioner.call("consent", "GET", f"/erasures/{erasure}/certificate")
             path = self.certificates / f"{erasure}.json"
