@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,14 @@ class Told:
             "partition": self.partition,
             "offset": self.offset,
         }
+
+
+def firsts(told: Iterable[Told], alike: Sequence[str]) -> list[Told]:
+    """Of events with the same values in these fields the first alone; without fields, each event once."""
+    found: dict[Any, Told] = {}
+    for event in told:
+        found.setdefault(tuple(event.value[name] for name in alike) or event.id, event)
+    return list(found.values())
 
 
 class Events:
@@ -101,10 +109,7 @@ class Events:
                 type,
                 lambda event: all({**event.value, "subject": event.subject}.get(k) == v for k, v in fields.items()),
             )
-            firsts: dict[Any, Told] = {}
-            for event in told:
-                firsts.setdefault(tuple(event.value[name] for name in once) or event.id, event)
-            return list(firsts.values())
+            return firsts(told, once)
 
         try:
             async with self._arrived, asyncio.timeout(self.patience):
