@@ -38,11 +38,11 @@ class Told:
         }
 
 
-def firsts(told: Iterable[Told], alike: Sequence[str]) -> list[Told]:
+def firsts(told: Iterable[Told], once: Sequence[str]) -> list[Told]:
     """Of events with the same values in these fields the first alone; without fields, each event once."""
     found: dict[Any, Told] = {}
     for event in told:
-        found.setdefault(tuple(event.value[name] for name in alike) or event.id, event)
+        found.setdefault(tuple(event.value[name] for name in once) or event.id, event)
     return list(found.values())
 
 

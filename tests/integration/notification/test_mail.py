@@ -44,10 +44,10 @@ async def test_where_it_is_not_safe_any_more_nothing_is_sent_though_the_server_w
         @asynccontextmanager
         async def slowly() -> AsyncIterator[aiosmtplib.SMTP]:
             async with enter() as server:
-                for one in await notification.deliveries(owed):
-                    if one.template is Template.REQUEST_RECEIVED and one.person_id:
-                        at = ContactPoint(Channel.MAIL, "one@example.org", safe=False)
-                        await notification.reachable(one.person_id, at, family=owed)
+                told = of_family(await notification.deliveries(owed))
+                assert told.person_id
+                at = ContactPoint(Channel.MAIL, "one@example.org", safe=False)
+                await notification.reachable(told.person_id, at, family=owed)
                 yield server
 
         with pytest.MonkeyPatch.context() as patched:

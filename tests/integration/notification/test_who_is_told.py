@@ -27,8 +27,7 @@ from shared.contracts.consent import (
 )
 from shared.contracts.curation import ReviewTaskCreated, ReviewTaskReassigned
 from shared.contracts.transcoding import PreparationFailed, Rate, RecordingReady
-from shared.database import UnitOfWork
-from shared.database.unit_of_work import lock
+from shared.database import UnitOfWork, lock
 from tests.integration.notification.conftest import Notification
 from tests.integration.notification.world import Family, eventually
 
