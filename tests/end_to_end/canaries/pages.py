@@ -122,6 +122,8 @@ class Pages:
         reader.send(f"/cards/{second}")
         gone = reader.send(f"/recordings/{second}/discard", given={"reason": "wrong_film"})
         reader.ask("GET", gone.headers["Location"])
+        erasures = life.drive.peek("consent", f"/v1/episodes/{life.episode}", life.who).json()["erasures"]
+        life.is_certified(next(one["erasure_id"] for one in erasures if one["recording_id"] == second))
 
     def withdraws(self) -> str:
         """The id of the erasure that begins."""
