@@ -38,6 +38,7 @@ from shared.settings import (
     StoreSettings,
 )
 from shared.telemetry import metrics
+from shared.telemetry.metrics import Readings, Series
 
 
 def main() -> None:
@@ -74,7 +75,7 @@ def main() -> None:
         },
         background={"consumer": events.run, "relay": relay.run, "ticker": partial(ticker.ticking, held)},
         observations={
-            "messaging": partial(messaging.observe, database),
+            "messaging": partial(messaging.observe, database, events.topics),
             "erasures": partial(observe_erasures, database),
         },
         resources=resources,
@@ -91,14 +92,17 @@ def application(held: Resources, keys: Keys, **process: Any) -> FastAPI:
     return app
 
 
-async def observe_erasures(database: Database) -> None:
+async def observe_erasures(database: Database) -> Readings:
     """How many erasures are open, and since when."""
     async with database.sessions() as session:
         found = await erasures.open_by_state(session)
-    for state in ErasureState:
-        if state is not ErasureState.CERTIFIED:
-            metrics.ERASURES_OPEN.set(found.get(state, (0, 0.0))[0], {"state": state})
-    metrics.ERASURES_OLDEST.set(max((oldest for _, oldest in found.values()), default=0.0))
+    readings: Readings = {
+        Series(metrics.ERASURES_OPEN, "state", state): found.get(state, (0, 0.0))[0]
+        for state in ErasureState
+        if state is not ErasureState.CERTIFIED
+    }
+    oldest = max((oldest for _, oldest in found.values()), default=0.0)
+    return {**readings, Series(metrics.ERASURES_OLDEST): oldest}
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def main() -> None:
             "pulling": partial(participant.pulling, database, consent),
         },
         observations={
-            "messaging": partial(messaging.observe, database),
+            "messaging": partial(messaging.observe, database, events.topics),
             "jobs": partial(jobs.observe, database, [participant.PURGE]),
         },
         resources=resources,

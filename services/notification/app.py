@@ -48,7 +48,7 @@ def main() -> None:
             "pulling": partial(participant.pulling, database, consent),
         },
         observations={
-            "messaging": partial(observe, database),
+            "messaging": partial(observe, database, events.topics),
             "jobs": partial(jobs.observe, database, [participant.PURGE]),
         },
         resources=resources,

@@ -67,7 +67,7 @@ def main() -> None:
         },
         resources=resources,
         observations={
-            "messaging": partial(messaging.observe, database),
+            "messaging": partial(messaging.observe, database, events.topics),
             "jobs": partial(jobs.observe, database, [*Make, participant.PURGE]),
         },
     )

@@ -71,7 +71,7 @@ def main() -> None:
             "pulling": partial(participant.pulling, database, consent),
         },
         observations={
-            "messaging": partial(messaging.observe, database),
+            "messaging": partial(messaging.observe, database, events.topics),
             "jobs": partial(jobs.observe, database, [operations.VERIFY, participant.PURGE]),
         },
         resources=resources,

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -25,6 +26,7 @@ from shared.http.routes import OpenRoute, Route
 from shared.identity import Keys
 from shared.settings import HttpSettings
 from shared.telemetry import metrics, quietly
+from shared.telemetry.metrics import Readings
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +39,8 @@ Check = Callable[[], Awaitable[bool]]
 """Whether something that the process needs is there; an error or five seconds of silence is a no."""
 Work = Callable[[], Coroutine[Any, Any, None]]
 """Something that goes on until it is cancelled."""
-Observation = Callable[[], Awaitable[None]]
-"""Sets the gauges that are measured when somebody asks for them."""
+Observation = Callable[[], Awaitable[Readings]]
+"""Measures gauges when somebody asks for them."""
 
 
 class WorkEnded(AttuneError):
@@ -177,6 +179,7 @@ def _own_routes(
     router = APIRouter(route_class=OpenRoute, include_in_schema=False)
     checks = {**needs, **waits_for}
     away: set[str] = set()  # as of the last look
+    shown: dict[str, Readings] = {name: {} for name in observations}  # as of the last observation
 
     async def look() -> list[str]:
         """What is away now; it is measured each time, and logged when it changes, since probes ask every moment."""
@@ -190,6 +193,19 @@ def _own_routes(
                 away.remove(name)
                 log.info("there again: %s", name)
         return [name for name in checks if name in away]
+
+    async def observed(name: str) -> None:
+        """A gauge keeps what it was told: so what is no longer seen is told to be 0, what cannot be measured NaN."""
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                readings = dict.fromkeys(shown[name], 0.0) | await observations[name]()
+        except Exception as error:
+            log.warning("not measured: %s (%s)", name, error)
+            metrics.UNOBSERVED.add(1, {"check": name})
+            readings = dict.fromkeys(shown[name], math.nan)
+        for series, value in readings.items():
+            series.show(value)
+        shown[name] = readings
 
     @router.get("/health/live")
     async def live() -> dict[str, str]:
@@ -206,7 +222,7 @@ def _own_routes(
     @router.get("/metrics")
     async def measured() -> Response:
         with quietly():
-            await asyncio.gather(look(), *(_observed(name, observe) for name, observe in observations.items()))
+            await asyncio.gather(look(), *map(observed, observations))
         content, media_type = metrics.exposition()
         return Response(content, media_type=media_type)
 
@@ -220,15 +236,6 @@ async def _missing(holds: Check) -> str:
             return "" if await holds() else "no"
     except Exception as error:
         return type(error).__name__
-
-
-async def _observed(name: str, observe: Observation) -> None:
-    try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            await observe()
-    except Exception as error:
-        log.warning("not measured: %s (%s)", name, error)
-        metrics.UNOBSERVED.add(1, {"check": name})
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from shared.errors import AttuneError
 from shared.jobs.table import OPEN, JobState, jobs
 from shared.jobs.turns import next_of
 from shared.telemetry import metrics
+from shared.telemetry.metrics import Readings, Series
 
 LEASE = timedelta(seconds=12)
 PUT_OFF = timedelta(minutes=2)  # longer than any retry waits
@@ -308,8 +309,8 @@ async def hurry(uow: UnitOfWork, *where: Any) -> None:
     await uow.session.execute(update(jobs).where(at_it, *where).values(not_before=func.clock_timestamp()))
 
 
-async def observe(database: Database, kinds: list[str]) -> None:
-    """How many jobs of each kind wait, and how old the oldest open one is, as gauges.
+async def observe(database: Database, kinds: list[str]) -> Readings:
+    """How many jobs of each kind wait, and how old the oldest open one is.
 
     Those that wait on purpose are none of them: for their episode's reinstatement, or for a time that was set.
     """
@@ -320,7 +321,11 @@ async def observe(database: Database, kinds: list[str]) -> None:
     asked = select(jobs.c.kind, waiting, age).where(due).group_by(jobs.c.kind)
     async with database.sessions() as session:
         found = {kind: (count, oldest) for kind, count, oldest in await session.execute(asked)}
+    readings: Readings = {}
     for kind in kinds:
         count, oldest = found.get(kind, (0, 0.0))
-        metrics.JOBS_WAITING.set(count, {"kind": kind})
-        metrics.JOBS_OLDEST.set(oldest, {"kind": kind})
+        readings |= {
+            Series(metrics.JOBS_WAITING, "kind", kind): count,
+            Series(metrics.JOBS_OLDEST, "kind", kind): oldest,
+        }
+    return readings

@@ -69,6 +69,11 @@ class Events:
     def group(self, topic: str) -> str:
         return f"{self.service}.{topic}"
 
+    @property
+    def topics(self) -> list[str]:
+        """Those that it reads."""
+        return list(self._subscribers)
+
     def watermark(self, topic: str) -> Watermark:
         return self._watermarks[topic]
 

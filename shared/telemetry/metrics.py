@@ -4,6 +4,7 @@ Labels are words of ours (topic, kind, outcome, state), never an id.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from opentelemetry import metrics
 from opentelemetry.metrics import Counter, Histogram
@@ -25,6 +26,21 @@ class Definition:
 
 
 DEFINITIONS: list[Definition] = []
+
+
+class Series(NamedTuple):
+    """One line of a gauge: the whole of it, or what it says of one value of its label."""
+
+    gauge: Gauge
+    label: str = ""
+    of: str = ""
+
+    def show(self, value: float) -> None:
+        self.gauge.set(value, {self.label: self.of} if self.label else {})
+
+
+Readings = dict[Series, float]
+"""All that one observation sees."""
 
 
 def _gauge(name: str, unit: str, meaning: str, remedy: str) -> Gauge:
@@ -124,8 +140,8 @@ WAITING_FOR = _gauge(
 UNOBSERVED = _counter(
     "attune.observations.failed",
     "{observation}",
-    "Gauges that could not be measured when /metrics was asked, by check; they are shown as NaN.",
-    "The database is away or slow: see readiness.",
+    "Groups of gauges that could not be measured when /metrics was asked, by check; they are NaN until they can be.",
+    "The database is away or slow: see readiness. NaN is above nothing, so no other alert speaks of it.",
 )
 
 registry = CollectorRegistry()

@@ -16,6 +16,7 @@ from shared.http import app as app_module
 from shared.identity import Role
 from shared.identity.tokens import DEVELOPMENT, mint
 from shared.telemetry import metrics
+from shared.telemetry.metrics import Readings, Series
 from tests.unit.http.conftest import COOKIE, FAMILY, PORTAL, problem
 from tests.unit.identity.conftest import Issuers
 
@@ -100,22 +101,37 @@ async def test_a_peer_lives_when_it_answers(client: httpx.AsyncClient) -> None:
 
 
 async def test_gauges_are_measured_when_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = []
+    shown: dict[str, float] = {}
     unobserved: list[dict[str, str]] = []
     monkeypatch.setattr(metrics.UNOBSERVED, "add", lambda _, labels: unobserved.append(labels))
+    monkeypatch.setattr(metrics.OUTBOX_OLDEST, "set", lambda value, labels: shown.update({"outbox": value}))
+    monkeypatch.setattr(metrics.DEAD_LETTERS, "set", lambda value, labels: shown.update({labels["topic"]: value}))
+    letters = {"a": 2.0, "b": 1.0}
 
-    async def oldest() -> None:
-        measured.append(1)
+    async def oldest() -> Readings:
+        return {Series(metrics.OUTBOX_OLDEST): 1.5}
 
-    async def away() -> None:
-        raise ConnectionRefusedError
+    async def parked() -> Readings:
+        if not letters:
+            raise ConnectionRefusedError
+        return {Series(metrics.DEAD_LETTERS, "topic", topic): count for topic, count in letters.items()}
 
-    async with asking(create_app("Sample", keys={}, observations={"a": away, "outbox": oldest})) as client:
+    async with asking(create_app("Sample", keys={}, observations={"outbox": oldest, "letters": parked})) as client:
         answer = await client.get("/metrics")
+        assert shown == {"outbox": 1.5, "a": 2, "b": 1}
+        del letters["a"]
+        await client.get("/metrics")
+        assert shown == {"outbox": 1.5, "a": 0, "b": 1}  # it is not what it was last
+        letters.clear()
+        await client.get("/metrics")
+        assert (shown["outbox"], str(shown["a"]), str(shown["b"])) == (1.5, "nan", "nan")
+        assert unobserved == [{"check": "letters"}]
+        letters["a"] = 3.0
+        await client.get("/metrics")
+        assert shown == {"outbox": 1.5, "a": 3, "b": 0}
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
     assert "python_gc_objects_collected_total" in answer.text
-    assert (measured, unobserved) == ([1], [{"check": "a"}])
 
 
 # who asks
