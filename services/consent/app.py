@@ -75,6 +75,7 @@ def main() -> None:
         },
         background={"consumer": events.run, "relay": relay.run, "ticker": partial(ticker.ticking, held)},
         observations={
+            "events": events.observe,
             "messaging": partial(messaging.observe, database, events.topics),
             "erasures": partial(observe_erasures, database),
         },

@@ -75,6 +75,7 @@ def main() -> None:
             "pulling": partial(participant.pulling, database, consent),
         },
         observations={
+            "events": events.observe,
             "messaging": partial(messaging.observe, database, events.topics),
             "jobs": partial(jobs.observe, database, [participant.PURGE]),
         },

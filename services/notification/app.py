@@ -48,6 +48,7 @@ def main() -> None:
             "pulling": partial(participant.pulling, database, consent),
         },
         observations={
+            "events": events.observe,
             "messaging": partial(observe, database, events.topics),
             "jobs": partial(jobs.observe, database, [participant.PURGE]),
         },

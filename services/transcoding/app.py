@@ -67,6 +67,7 @@ def main() -> None:
         },
         resources=resources,
         observations={
+            "events": events.observe,
             "messaging": partial(messaging.observe, database, events.topics),
             "jobs": partial(jobs.observe, database, [*Make, participant.PURGE]),
         },

@@ -71,6 +71,7 @@ def main() -> None:
             "pulling": partial(participant.pulling, database, consent),
         },
         observations={
+            "events": events.observe,
             "messaging": partial(messaging.observe, database, events.topics),
             "jobs": partial(jobs.observe, database, [operations.VERIFY, participant.PURGE]),
         },

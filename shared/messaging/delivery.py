@@ -6,7 +6,6 @@ A member takes the records of a partition in order, and never leaves one unsettl
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from functools import partial
@@ -31,6 +30,7 @@ from shared.messaging.dead_letters import (
     park,
     read,
 )
+from shared.messaging.progress import Progress
 from shared.messaging.watermark import Watermark
 from shared.telemetry import metrics
 
@@ -68,6 +68,14 @@ class Delivery(BaseMiddleware):
     def watermark(self) -> Watermark:
         return self.events.watermark(self.record.topic)
 
+    @property
+    def progress(self) -> Progress:
+        return self.watermark.progress
+
+    async def on_receive(self) -> None:
+        if self.record.offset != REQUEUED:
+            self.progress.took(self.record)
+
     async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:
         """Try until the record is settled, or must be let go: done, ended, or parked with a reason."""
         if self.let_go.is_set():  # one below it may have been let go unsettled
@@ -93,7 +101,6 @@ class Delivery(BaseMiddleware):
                     if not await self._once(work, letter):
                         return
                 self.events.settled(parked=letter.reason is not None)
-                self._measure_lag()
                 return
             except (Lost, TooManyParked):
                 self.events.ready = False
@@ -112,6 +119,7 @@ class Delivery(BaseMiddleware):
                         log.error(
                             "%s of %s: parked, %s at %s", letter.type, self.record.topic, letter.reason, letter.detail
                         )
+            self.progress.tried()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.let_go.wait(), delay)
 
@@ -156,11 +164,6 @@ class Delivery(BaseMiddleware):
         if self.record.offset != REQUEUED:
             self.watermark.settle(self.record)
 
-    def _measure_lag(self) -> None:
-        if self.record.offset != REQUEUED:
-            lag = max(0.0, time.time() - self.record.timestamp / 1000)
-            metrics.CONSUMER_LAG.set(lag, {"topic": self.record.topic})
-
     async def _handle(
         self, call_next: Callable[[Any], Awaitable[Any]], msg: Any, letter: Letter, session: AsyncSession
     ) -> None:
@@ -190,7 +193,9 @@ class Delivery(BaseMiddleware):
 
     async def after_processed(self, exc_type: Any = None, exc_val: Any = None, exc_tb: Any = None) -> bool | None:
         """The belt: whatever raised outside, a record that is not settled is taken again before those above it."""
-        if not self.settled and not self.let_go.is_set() and self.record.offset != REQUEUED:
-            await asyncio.sleep(OUTAGE_SECONDS)
-            await self.watermark.seek_back(self.record)
+        if self.record.offset != REQUEUED:
+            if not self.settled and not self.let_go.is_set():
+                await asyncio.sleep(OUTAGE_SECONDS)
+                await self.watermark.seek_back(self.record)
+            self.progress.put_down()
         return await super().after_processed(exc_type, exc_val, exc_tb)

@@ -29,6 +29,8 @@ from shared.messaging.dead_letters import known_by_now, requeue, to_requeue
 from shared.messaging.delivery import CURRENT, OUTAGE_SECONDS, Delivery
 from shared.messaging.watermark import Watermark
 from shared.settings import KafkaSettings
+from shared.telemetry import metrics
+from shared.telemetry.metrics import Readings, Series
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,8 @@ H = TypeVar("H", bound=Handler)
 class Events:
     """The subscriptions of one service: a subscriber and a group per topic it reads, a handler per event type.
 
-    `ready` is False until it consumes, and while a record waits for the database or for an operator.
+    `ready` is False until it consumes, and while a record waits for the database or for an operator; whether each
+    subscriber gets on besides is known by its watermark's `progress`.
     """
 
     def __init__(self, service: str) -> None:
@@ -63,6 +66,7 @@ class Events:
         self._watermarks: dict[str, Watermark] = {}
         self.handlers: dict[type[Event], Handler] = {}
         self._outcomes: list[bool] = []  # of late: whether it was parked
+        self._passed_over = _PassedOver(service)
         self.database: Database
         self._broker: KafkaBroker
 
@@ -93,7 +97,7 @@ class Events:
 
     def _subscriber(self, topic: str) -> DefaultSubscriber:
         if topic not in self._subscribers:
-            watermark = Watermark(lambda: getattr(self._subscribers[topic], "consumer", None))
+            watermark = Watermark(topic, lambda: getattr(self._subscribers[topic], "consumer", None))
             self._watermarks[topic] = watermark
             subscriber = self.router.subscriber(
                 topic,
@@ -119,13 +123,24 @@ class Events:
             middlewares=[_Middleware(self)],
             graceful_timeout=30.0,
             allow_auto_create_topics=False,
-            logger=None,
+            logger=self._passed_over,
         )
         self._broker.include_router(self.router)
 
     async def is_ready(self) -> bool:
-        """Whether the broker answers, and no record waits for the database or for an operator."""
-        return self.ready and await self._broker.ping(PING_SECONDS)
+        """Whether the broker answers, every subscriber has joined its group and gets on, and no record waits for the
+        database or for an operator."""
+        if not self.ready or not await self._broker.ping(PING_SECONDS):
+            return False
+        return all([await watermark.progress.gets_on() for watermark in self._watermarks.values()])
+
+    async def observe(self) -> Readings:
+        """How long records have waited, by topic; NaN while the broker is away, since nobody knows."""
+        away = not await self._broker.ping(PING_SECONDS)
+        return {
+            Series(metrics.CONSUMER_LAG, "topic", topic): await watermark.progress.lag(away=away)
+            for topic, watermark in self._watermarks.items()
+        }
 
     async def run(self) -> None:
         """Consume for ever; while the broker is away at the start, say "not ready" and try again."""
@@ -157,6 +172,8 @@ class Events:
             for watermark in self._watermarks.values():
                 await watermark.release()
             await self._broker.stop()
+            for watermark in self._watermarks.values():
+                watermark.progress.stopped()
 
     async def _handle_again(self) -> None:
         """Feed the dead letters that are wanted again through their handlers."""
@@ -178,6 +195,7 @@ class Events:
 
     def settled(self, *, parked: bool) -> None:
         self.ready = True
+        self._passed_over.kinds.clear()
         self._outcomes = [*self._outcomes[-SHARE_WINDOW:], parked]
 
     def may_park(self) -> bool:
@@ -205,6 +223,23 @@ async def _body(message: KafkaMessage) -> bytes:
 async def _unhandled(body: bytes) -> None:
     """What no handler is registered for: an event of ours that this service does nothing with, or an unknown type."""
     raise UnknownType("parked until a version that knows it starts")
+
+
+class _PassedOver:
+    """FastStream's logger: it goes on after any error, its consumer's or ours, and tells nobody else.
+
+    Each kind is told once until a record is settled, and by its type alone: a message may hold personal data.
+    """
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self.kinds: set[str] = set()
+
+    def log(self, level: int, msg: Any, /, *, exc_info: Any = None, extra: Any = None) -> None:
+        kind = type(exc_info).__name__
+        if isinstance(exc_info, Exception) and kind not in self.kinds:
+            self.kinds.add(kind)
+            log.error("the consumer of %s goes on after an error: %s", self._service, kind)
 
 
 class _Middleware:

@@ -5,11 +5,17 @@ inbox stops the second effect.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
+
+from shared.messaging.progress import Progress
+from shared.telemetry import metrics
+
+log = logging.getLogger(__name__)
 
 PERIOD_SECONDS = 0.2
 RELEASE_SECONDS = 5.0
@@ -21,13 +27,15 @@ class Watermark(ConsumerRebalanceListener):  # type: ignore[misc]
     consumer: gives the FastStream subscriber's consumer; none before its start and after its stop.
     """
 
-    def __init__(self, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
-        self._consumer = consumer
+    def __init__(self, topic: str, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
+        self._topic, self._consumer = topic, consumer
+        self.progress = Progress(consumer)
         self.transaction = asyncio.Lock()  # held while a record is in its transaction
         self.let_go = asyncio.Event()  # set when a record that waits must be left to the partition's next owner
         self._settled: dict[TopicPartition, int] = {}
         self._committing = asyncio.Lock()
         self._ticking: asyncio.Task[None] | None = None
+        self._refused = ""  # how the last commit failed, if it did
 
     def settle(self, record: ConsumerRecord) -> None:
         """The record is in the inbox; all below it in its partition are too, since a member takes them in order."""
@@ -47,21 +55,38 @@ class Watermark(ConsumerRebalanceListener):  # type: ignore[misc]
                 return
             offsets = {mine: settled[mine] for mine in settled.keys() & consumer.assignment()}
             if offsets:
-                with suppress(KafkaError, ConsumerStoppedError):  # what comes again is found in the inbox
+                try:
                     await consumer.commit(offsets)
+                    self._refused = ""
+                except ConsumerStoppedError:
+                    pass
+                except KafkaError as error:  # what comes again is found in the inbox
+                    self._count_refused(error)
+
+    def _count_refused(self, error: Exception) -> None:
+        """Logged once per kind, until a commit succeeds."""
+        kind = type(error).__name__
+        metrics.COMMITS_FAILED.add(1, {"topic": self._topic})
+        if kind != self._refused:
+            log.warning("offsets of %s are not committed: %s", self._topic, kind)
+        self._refused = kind
 
     async def release(self) -> None:
         """Let go of a record that waits, wait for one in its transaction, commit. A stopping service calls it too."""
         self.let_go.set()
         async with self.transaction:
-            with suppress(TimeoutError):
+            try:
                 await asyncio.wait_for(self._commit(), RELEASE_SECONDS)
+            except TimeoutError as error:
+                self._count_refused(error)
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        self.progress.left()
         await self.release()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         self._settled, self.let_go = {}, asyncio.Event()
+        self.progress.joined()
 
     async def seek_back(self, record: ConsumerRecord) -> None:
         """Take a record again that was left unsettled, so that none above it is taken first."""

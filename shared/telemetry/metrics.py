@@ -74,8 +74,15 @@ RELAY_LATENCY = _histogram(
 CONSUMER_LAG = _gauge(
     "attune.consumer.lag",
     "s",
-    "Age, by the broker's clock, of the record handled last, by topic; 0 when none waits.",
-    "Rising: records come faster than they are handled, or one is being retried. Look for its event type in the log.",
+    "Age, by the broker's clock, of the record that is being handled, by topic; 0 when none waits, NaN while the broker"
+    " is away.",
+    "Rising: records come faster than they are handled, or one is tried again: see readiness and the log.",
+)
+COMMITS_FAILED = _counter(
+    "attune.consumer.commits_failed",
+    "{commit}",
+    "Commits of offsets that failed, by topic; no record is lost by it.",
+    "A few: a rebalance came in between. A steady stream: a restart reads everything again; the log says what failed.",
 )
 DEAD_LETTERS = _gauge(
     "attune.dead_letters",

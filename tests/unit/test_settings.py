@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.database import connection
+from shared.messaging import events, progress
 from shared.settings import DatabaseSettings, HttpSettings, StoreSettings
 
 
@@ -32,3 +34,10 @@ def test_the_value_itself_goes_before_the_file(tmp_path: Path, monkeypatch: pyte
 def test_what_is_a_path_by_itself_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATTUNE_HTTP_CERTIFICATE_FILE", str(tmp_path / "tls.crt"))
     assert HttpSettings().certificate_file == tmp_path / "tls.crt"
+
+
+def test_what_is_slow_fails_as_itself() -> None:
+    """Each time limit lies below the next; PostgreSQL's own would look like a lost connection, tried again for ever."""
+    postgres = min(connection.TRANSACTION_SECONDS, connection.IDLE_IN_TRANSACTION_SECONDS)
+    assert connection.LOCK_SECONDS < connection.ATTEMPT_SECONDS < connection.COMMAND_SECONDS < postgres
+    assert connection.ATTEMPT_SECONDS + 10 < events.REBALANCE_SECONDS < progress.STALLED_SECONDS

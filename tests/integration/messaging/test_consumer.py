@@ -1,16 +1,18 @@
 """A consumer loses nothing and does everything once, whatever its records and handlers are like."""
 
 import asyncio
+import math
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, AsyncExitStack
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
 from sqlalchemy import func, select, text
 
 from deploy.local.supervisor import CHECKOUT
@@ -18,10 +20,12 @@ from shared import telemetry
 from shared.contracts import topic_of
 from shared.contracts.event import REGISTRY
 from shared.database import Database, outbox, unit_of_work
-from shared.messaging import Events, delivery
+from shared.messaging import Events, delivery, observe, progress, watermark
 from shared.messaging import events as registering
 from shared.messaging.dead_letters import Letter, first_time, read, to_requeue
 from shared.messaging.tables import dead_letters, inbox
+from shared.telemetry import metrics
+from shared.telemetry.metrics import Series
 from tests.integration.messaging.conftest import consuming, eventually, look
 from tests.integration.messaging.watching import unwatch, watch
 from tests.integration.messaging.world import Record, World, attempts, commits, letters, numbers, outcomes
@@ -252,6 +256,18 @@ async def test_what_is_heard_of_a_discarded_recording_is_settled_without_effect(
     assert await look(reader, lambda session: numbers(session, episode)) == [1, 2]
 
 
+async def lag(world: World, events: Events) -> float:
+    return (await events.observe())[Series(metrics.CONSUMER_LAG, "topic", world.topic)]
+
+
+async def lag_above(seconds: float, world: World, events: Events) -> float:
+    async def above() -> float:
+        found = await lag(world, events)
+        return found if found > seconds else 0.0
+
+    return await eventually(above)
+
+
 async def test_while_the_database_is_away_nothing_is_parked_and_the_service_is_not_ready(
     world: World, reader: Database, databases: Databases
 ) -> None:
@@ -267,9 +283,16 @@ async def test_while_the_database_is_away_nothing_is_parked_and_the_service_is_n
             return not await events.is_ready()
 
         await eventually(waits)
+        await lag_above(await lag_above(0, world, events), world, events)  # it rises
         databases.sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         found = await settled(reader, *records)
         await eventually(events.is_ready)
+
+        async def nothing_waits() -> bool:
+            return await lag(world, events) == 0
+
+        await eventually(nothing_waits)
+    assert math.isnan(await lag(world, events))  # it has stopped: nobody knows
     assert set(found.values()) == {"done"}
     assert await look(reader, letters) == {}
 
@@ -389,6 +412,98 @@ async def test_behind_a_record_that_was_let_go_nothing_is_settled(world: World, 
     assert await look(reader, lambda session: session.scalar(select(func.max(commits.c.offset)))) is None
 
 
+async def test_ready_is_who_has_joined_every_group_though_it_is_given_nothing(world: World, reader: Database) -> None:
+    """Five members of three partitions; the first takes its time to let them in."""
+    world.types.Happened.services = (world.name, world.reader)
+    begun, released, later = asyncio.Event(), asyncio.Event(), topic_of(world.reader)
+
+    class Slow(ConsumerRebalanceListener):  # type: ignore[misc]
+        async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+            if revoked:
+                begun.set()
+                await released.wait()
+
+        async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None: ...
+
+    slow = AIOKafkaConsumer(
+        bootstrap_servers=world.servers, group_id=f"{world.reader}.{later}", rebalance_timeout_ms=300_000
+    )
+    slow.subscribe([later], listener=Slow())
+    await slow.start()
+    record = world.happened(uuid4(), 1)
+    await world.publish([record])
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(slow.stop)
+        stack.callback(released.set)
+        members = [await stack.enter_async_context(consuming(world, world.events())) for _ in range(4)]
+        await begun.wait()
+        await settled(reader, record)  # somebody consumes the first topic; nobody has joined for the second
+        assert [await member.is_ready() for member in members] == [False] * 4
+        released.set()
+
+        async def all_are_ready() -> bool:
+            return all([await member.is_ready() for member in members])
+
+        await eventually(all_are_ready)
+        given = [consumer.assignment() for one in members if (consumer := one._subscribers[world.topic].consumer)]
+        assert sorted(map(len, given)) == [0, 1, 1, 1]
+
+
+async def test_a_consumer_that_stands_still_is_not_ready_says_why_once_and_goes_on(
+    world: World, reader: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """FastStream goes on after any error of the consumer, five seconds later."""
+    first, second = world.happened(uuid4(), 1), world.happened(uuid4(), 2)
+    async with consuming(world, world.events()) as events:
+        await eventually(events.is_ready)
+        monkeypatch.setattr(progress, "STALLED_SECONDS", 0.5)
+        consumer, failing = events._subscribers[world.topic].consumer, True
+        assert consumer
+        getone = consumer.getone
+
+        async def fails() -> Any:
+            if failing:
+                raise KafkaError("a secret that must not be told")
+            return await getone()
+
+        monkeypatch.setattr(consumer, "getone", fails)
+        await world.publish([first], partition=0)
+        await settled(reader, first)  # it was waited for already
+        await world.publish([second], partition=0)
+
+        async def stands_still() -> bool:
+            return not await events.is_ready()
+
+        await eventually(stands_still)
+        await lag_above(0, world, events)
+        failing = False
+        await settled(reader, second)
+        await eventually(events.is_ready)
+    told = [record.getMessage() for record in caplog.records if record.name == registering.__name__]
+    assert told == [f"the consumer of {world.reader} goes on after an error: KafkaError"]
+
+
+async def test_a_commit_that_fails_is_counted_and_told(
+    world: World, reader: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    counted: list[dict[str, str]] = []
+    monkeypatch.setattr(metrics.COMMITS_FAILED, "add", lambda _, labels: counted.append(labels))
+    async with consuming(world, world.events()) as events:
+        await eventually(events.is_ready)
+        consumer = events._subscribers[world.topic].consumer
+        assert consumer
+
+        async def failed() -> bool:
+            consumer._coordinator.member_id = "nobody"  # as the broker sees one that it has given up; it joins again
+            await world.publish([world.happened(uuid4(), 1)])
+            return counted != []
+
+        await eventually(failed)
+    assert counted[0] == {"topic": world.topic}
+    told = [record.getMessage() for record in caplog.records if record.name == watermark.__name__]
+    assert told[0] == f"offsets of {world.topic} are not committed: CommitFailedError"
+
+
 async def test_a_type_of_several_services_is_heard_from_each(world: World, reader: Database) -> None:
     world.types.Happened.services = (world.name, world.reader)
     records = [world.happened(uuid4(), number) for number in range(6)]
@@ -415,16 +530,21 @@ async def command(world: World, *words: str) -> str:
     return out.decode()
 
 
+async def waiting_letters(world: World, reader: Database, events: Events) -> float:
+    return (await observe(reader, events.topics))[Series(metrics.DEAD_LETTERS, "topic", world.topic)]
+
+
 async def test_an_operator_looks_at_what_is_parked_and_has_it_handled_or_drops_it(
     world: World, reader: Database, impatient: None
 ) -> None:
     episode = uuid4()
     repaired, hopeless = world.happened(episode, 1, "flaky", times=5), world.happened(episode, 2, "fail")
     await world.publish([repaired, hopeless])
-    async with consuming(world, world.events()):
+    async with consuming(world, world.events()) as events:
         await settled(reader, repaired, hopeless)
         listed = await command(world, "list")
         first, second = (line.split("\t") for line in listed.splitlines())
+        assert await waiting_letters(world, reader, events) == 2
         assert (first[4], second[4]) == (str(repaired.event_id), str(hopeless.event_id))
         assert "secret" not in listed
         await command(world, "requeue", first[0])
@@ -438,7 +558,9 @@ async def test_an_operator_looks_at_what_is_parked_and_has_it_handled_or_drops_i
 
         await eventually(handled_and_parked_again)
     assert await look(reader, lambda session: numbers(session, episode)) == [1]
+    assert await waiting_letters(world, reader, events) == 1
     await command(world, "drop", second[0])
+    assert await waiting_letters(world, reader, events) == 0
     assert await look(reader, letters) == {}
     assert await look(reader, outcomes) == {repaired.event_id: "done", hopeless.event_id: "parked"}
 
