@@ -19,6 +19,7 @@ LOCAL = ZoneInfo("Europe/London")  # whose hours and days safe hours are
 class Audience(StrEnum):
     ASSIGNEE = "assignee"  # whoever has the recording's review task
     TEAM_LEAD = "team_lead"
+    FILMED_BY = "filmed_by"  # whom the event names
     FAMILY = "family"  # each of its people who agreed or may be reached; who cannot be is told in person
 
 
@@ -26,6 +27,7 @@ class Template(StrEnum):
     READY = "ready"
     FAILED_TRY_AGAIN = "failed_try_again"
     FAILED = "failed"
+    NOT_RECEIVED = "not_received"
     NEEDS_A_PERSON = "needs_a_person"
     TELL_IN_PERSON = "tell_in_person"
     NOT_FINISHED = "not_finished"
@@ -39,6 +41,7 @@ AUDIENCE = {
     Template.READY: Audience.ASSIGNEE,
     Template.FAILED_TRY_AGAIN: Audience.ASSIGNEE,
     Template.FAILED: Audience.ASSIGNEE,
+    Template.NOT_RECEIVED: Audience.FILMED_BY,
     Template.NEEDS_A_PERSON: Audience.TEAM_LEAD,
     Template.TELL_IN_PERSON: Audience.TEAM_LEAD,
     Template.NOT_FINISHED: Audience.TEAM_LEAD,
@@ -47,7 +50,9 @@ AUDIENCE = {
     Template.REQUEST_UNDONE: Audience.FAMILY,
     Template.REQUEST_COMPLETE: Audience.FAMILY,
 }
-OF_RECORDINGS = frozenset({Template.READY, Template.FAILED_TRY_AGAIN, Template.FAILED, Template.NEEDS_A_PERSON})
+OF_RECORDINGS = frozenset(
+    {Template.READY, Template.FAILED_TRY_AGAIN, Template.FAILED, Template.NOT_RECEIVED, Template.NEEDS_A_PERSON}
+)
 OF_ERASURES = frozenset({Template.NOT_FINISHED, Template.REQUEST_COMPLETE})
 # Owed even after the episode has ended; every other message goes with what it was about, or is no longer true.
 OUTLIVES = frozenset(

@@ -45,12 +45,15 @@ LISTED = 500
 # what is owed
 
 
-async def owe(uow: UnitOfWork, template: Template, about: UUID, cause: UUID) -> None:
-    """Owe the message to its audience because of the event `cause`; a second call changes nothing."""
+async def owe(uow: UnitOfWork, template: Template, about: UUID, cause: UUID, person_id: UUID | None = None) -> None:
+    """Owe the message to its audience because of the event `cause`; a second call changes nothing.
+
+    person_id: who that is, where the event names them.
+    """
     if not await uow.session.scalar(
         select(exists().where(deliveries.c.cause == cause, deliveries.c.template == template))
     ):
-        await _owe(uow, template, about, cause, None)
+        await _owe(uow, template, about, cause, person_id)
 
 
 async def _owe(uow: UnitOfWork, template: Template, about: UUID, cause: UUID, person_id: UUID | None) -> None:
@@ -70,6 +73,14 @@ async def preparation_failed(uow: UnitOfWork, recording_id: UUID, retryable: boo
     """Who has it on the work list can try again; if that is no use, the team lead is told too."""
     await owe(uow, Template.FAILED_TRY_AGAIN if retryable else Template.FAILED, recording_id, cause)
     if not retryable:
+        await owe(uow, Template.NEEDS_A_PERSON, recording_id, cause)
+
+
+async def not_received(uow: UnitOfWork, recording_id: UUID, filmed_by: UUID | None, cause: UUID) -> None:
+    """Who filmed has the only copy; the team lead is told where the event is older than that it names them."""
+    if filmed_by:
+        await owe(uow, Template.NOT_RECEIVED, recording_id, cause, filmed_by)
+    else:
         await owe(uow, Template.NEEDS_A_PERSON, recording_id, cause)
 
 
@@ -129,6 +140,8 @@ async def _who(session: AsyncSession, delivery: Delivery) -> set[UUID] | None:
             return {assignee} if assignee else None
         case Audience.TEAM_LEAD:
             return leads((await care_team_of(session, delivery.family_id)).members) or None
+        case Audience.FILMED_BY:
+            return {delivery.person_id} if delivery.person_id else None
         case Audience.FAMILY:
             theirs = select(tables.people.c.id).where(tables.people.c.family_id == delivery.family_id)
             return set(await session.scalars(theirs))

@@ -19,17 +19,26 @@ from shared.contracts.consent import (
 )
 from shared.contracts.curation import ReviewTaskCreated, ReviewTaskReady, ReviewTaskReassigned
 from shared.contracts.transcoding import PreparationFailed, RecordingReady
+from shared.contracts.upload import RecordingRejected
 from shared.messaging import Events, Uow
 
 events = Events("notification")
 
 WITHDRAWAL = "withdrawal"  # with what the causes of consent.suspended begin that a family has spoken
+SEEN = frozenset({"not_a_film", "cancelled", "discarded"})  # rejections that whoever filmed did, or saw at once
 
 
 def cause(uow: Uow) -> UUID:
     """The event that is being handled."""
     assert uow.cause
     return uow.cause
+
+
+@events.on(RecordingRejected)
+async def recording_rejected(event: RecordingRejected, uow: Uow) -> None:
+    """A copy that proves damaged, and an upload that is given up days later, are told: no page need be open then."""
+    if event.code not in SEEN:
+        await operations.not_received(uow, event.recording_id, event.filmed_by, cause(uow))
 
 
 @events.on(RecordingReady)

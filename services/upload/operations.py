@@ -148,7 +148,7 @@ async def reject(uow: UnitOfWork, upload_id: UUID, code: Rejection, now: datetim
     upload = await find(uow.session, upload_id)
     if upload.reject(code, now):
         await jobs.cancel(uow, upload_id)
-        uow.publish(RecordingRejected(recording_id=upload_id, code=code))
+        uow.publish(RecordingRejected(recording_id=upload_id, code=code, filmed_by=upload.uploaded_by))
 
 
 async def cancel(uow: UnitOfWork, upload_id: UUID, now: datetime) -> None:

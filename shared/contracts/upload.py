@@ -22,6 +22,7 @@ class RecordingReceived(Event):
 class RecordingRejected(Event):
     recording_id: UUID
     code: Code
+    filmed_by: UUID | None = None  # of older events nobody knows it
 
 
 @event("attune.recording.card_wiped.v1", "upload", subject="recording_id")

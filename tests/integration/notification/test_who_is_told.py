@@ -27,6 +27,7 @@ from shared.contracts.consent import (
 )
 from shared.contracts.curation import ReviewTaskCreated, ReviewTaskReassigned
 from shared.contracts.transcoding import PreparationFailed, Rate, RecordingReady
+from shared.contracts.upload import RecordingRejected
 from shared.database import UnitOfWork, lock
 from tests.integration.notification.conftest import Notification
 from tests.integration.notification.world import Family, eventually
@@ -126,6 +127,40 @@ async def test_a_failure_for_good_is_told_to_the_team_lead_too_though_the_team_i
         (Template.NEEDS_A_PERSON, lead),
     }
     assert len({one.cause for one in found}) == 1
+
+
+@pytest.mark.parametrize("code", ["damaged", "abandoned", "of_tomorrow"])
+async def test_who_filmed_is_told_that_it_did_not_arrive_though_there_is_no_task(
+    notification: Notification, family: Family, code: str
+) -> None:
+    recording, practitioner, lead = uuid4(), await notification.somebody("practitioner"), uuid4()
+    await notification.hears(team(practitioner=practitioner, team_lead=lead), family, of_family=True)
+    await notification.hears(RecordingRejected(recording_id=recording, code=code, filmed_by=practitioner), family)
+    async with notification.sending():
+        (delivery,) = await notification.settles(family)
+    assert (delivery.template, delivery.person_id) == (Template.NOT_RECEIVED, practitioner)
+    (mail,) = notification.postbox.mails
+    assert notification.postbox.recipients == ["practitioner@example.org"]
+    assert telemetry.reference(recording) in mail.get_content()
+
+
+async def test_of_what_did_not_arrive_before_events_said_who_filmed_the_team_lead_is_told(
+    notification: Notification, family: Family
+) -> None:
+    lead = await notification.somebody("lead")
+    await notification.hears(team(team_lead=lead), family, of_family=True)
+    await notification.hears(RecordingRejected(recording_id=uuid4(), code="damaged"), family)
+    async with notification.sending():
+        (delivery,) = await notification.settles(family)
+    assert (delivery.template, delivery.person_id) == (Template.NEEDS_A_PERSON, lead)
+
+
+@pytest.mark.parametrize("code", ["not_a_film", "cancelled", "discarded"])
+async def test_what_whoever_filmed_did_or_saw_is_not_told_to_them(
+    notification: Notification, family: Family, code: str
+) -> None:
+    await notification.hears(RecordingRejected(recording_id=uuid4(), code=code, filmed_by=uuid4()), family)
+    assert await notification.deliveries(family) == []
 
 
 async def test_each_of_a_family_is_told_that_what_they_said_was_received(

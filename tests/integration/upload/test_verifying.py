@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -101,6 +102,8 @@ async def test_a_damaged_copy_is_never_a_recording(intake: Intake, family: Episo
     assert await told(intake) == [("attune.recording.rejected.v1", str(upload.id))]
     async with intake.database.sessions() as session:
         failure = await session.scalar(text("SELECT failure FROM jobs WHERE state = 'failed'"))
+        event = json.loads(await session.scalar(text("SELECT value FROM outbox")))
+    assert (event["code"], event["filmed_by"]) == ("damaged", str(upload.uploaded_by))
     assert failure["code"] == "damaged"
 
 
