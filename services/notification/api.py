@@ -68,7 +68,11 @@ class ContactPoints(BaseModel):
 
 
 class Needs(BaseModel):
-    """What somebody needs so that they can read, hear or understand us; `language` and `interpreter` beside it."""
+    """What somebody needs so that they can read, hear or understand us; `language` and `interpreter` beside it.
+
+    Where a plain mail in English does not meet it, they are told in person. `language`: none is English. `other` is for
+    whoever tells them, and keeps no mail back.
+    """
 
     needs: frozenset[Need]
     language: Language | None = None
@@ -166,6 +170,7 @@ def routes(database: Database) -> Router:
         async with person(caller, person_id, given.family_id) as uow:
             needs = CommunicationNeeds(**given.model_dump(exclude={"family_id"}))
             await people.put_needs(uow, person_id, needs)
+            await operations.reachable_anew(uow, person_id)
         return given
 
     @router.get("/people/{person_id}/needs", responses=documented(NotFound))

@@ -74,6 +74,7 @@ class Failure(StrEnum):
     """Why a message cannot be sent."""
 
     NO_SAFE_CONTACT_POINT = "no_safe_contact_point"
+    NOT_BY_MAIL = "not_by_mail"  # they need it in another way; in which, no event says
     REFUSED = "refused"  # the mail server says that it will never take it
     GAVE_UP = "gave_up"  # tried too often
 
@@ -175,11 +176,17 @@ class Need(StrEnum):
     ADVOCATE = "advocate"
 
 
+# What a plain mail meets: its reader makes it as large as they like, takes their time, and needs to see no lips. Every
+# other need asks for a format that it is not (Easy Read is more than short words), or for somebody who is with them;
+# the standard wants needs met, not only recorded.
+MET_BY_MAIL = frozenset({Need.LARGE_PRINT, Need.LIP_READING, Need.MORE_TIME})
+
+
 @dataclass(frozen=True)
 class CommunicationNeeds:
     """Language and interpreter stand apart: the standard is about disability. Needs change, hence the day.
 
-    language: BCP 47.
+    language: BCP 47; none is English. other: for whoever tells them.
     """
 
     needs: frozenset[Need]
@@ -187,6 +194,12 @@ class CommunicationNeeds:
     interpreter: bool
     other: str | None
     reviewed_on: date
+
+    @property
+    def met_by_mail(self) -> bool:
+        """Whether they can make use of a plain mail in English."""
+        english = self.language is None or self.language.lower().split("-")[0] == "en"
+        return self.needs <= MET_BY_MAIL and english and not self.interpreter
 
 
 class SomebodyElse(AttuneError):

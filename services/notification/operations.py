@@ -100,7 +100,7 @@ async def care_team_changed(uow: UnitOfWork, event: CareTeamChanged) -> None:
 
 
 async def reachable_anew(uow: UnitOfWork, person_id: UUID) -> None:
-    """The person's contact points have changed: what waits for safe hours may wait no longer."""
+    """The person's contact points or needs have changed: what waits for safe hours may wait no longer."""
     await _look_now(uow, deliveries.c.person_id == person_id)
 
 
@@ -126,6 +126,10 @@ async def address(uow: UnitOfWork, delivery: Delivery, now: datetime) -> Contact
     point = chosen(await people.contact_points_of(uow.session, delivery.person_id)) if delivery.person_id else None
     if point is None:
         await cannot_be_sent(uow, delivery, Failure.NO_SAFE_CONTACT_POINT)
+        return None
+    needs = await people.needs_of(uow.session, [delivery.person_id] if delivery.person_id else [])
+    if not all(one.met_by_mail for one in needs.values()):
+        await cannot_be_sent(uow, delivery, Failure.NOT_BY_MAIL)
         return None
     safe = point.next_safe(now)
     return point if safe <= now else safe

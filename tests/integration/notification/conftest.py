@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from email.message import EmailMessage
 from email.policy import default
 from enum import Enum
@@ -18,7 +19,7 @@ from sqlalchemy import select
 
 from deploy.local.stack import Stack
 from services.notification import operations, people, subscribers
-from services.notification.model import Channel, ContactPoint, Delivery
+from services.notification.model import Channel, CommunicationNeeds, ContactPoint, Delivery, Need
 from services.notification.smtp import Post
 from services.notification.workers import Sender
 from shared.contracts import Event
@@ -122,6 +123,12 @@ class Notification:
             await people.know(uow, person_id, family_id)
             await people.put_contact_points(uow, person_id, points)
             await operations.reachable_anew(uow, person_id)
+
+    async def needs(self, person_id: UUID, *needs: Need, family: Family) -> None:
+        known = CommunicationNeeds(frozenset(needs), None, False, None, date(2026, 11, 24))
+        async with unit_of_work(self.database, family.family_id, family_id=family.family_id) as uow:
+            await people.know(uow, person_id, family.family_id)
+            await people.put_needs(uow, person_id, known)
 
     async def somebody(self, name: str, *, family: Family | None = None, **point: Any) -> UUID:
         """A person who can be reached at NAME@example.org."""

@@ -1,6 +1,8 @@
 """Contact points, communication needs and deliveries over HTTP: who may, what is refused, and what an answer may be."""
 
 import asyncio
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
+from services.notification.model import LOCAL
 from shared.contracts.consent import ConsentSuspended
 from shared.identity import Role
 from tests.integration.notification.service import Service
@@ -160,6 +163,26 @@ async def test_whoever_nobody_has_asked_what_they_need_is_to_be_asked(service: S
         404,
         "Nobody has asked them yet what they need. Ask, and record it.",
     )
+
+
+async def test_what_waits_for_safe_hours_is_told_in_person_as_soon_as_it_is_known_that_mail_is_no_use(
+    service: Service, family: Family, team: Team
+) -> None:
+    parent, days = uuid4(), [(datetime.now(LOCAL) + timedelta(days=3)).weekday()]
+    given = points(POINT | {"safe_days": days}, family=family)
+    await service.ask("PUT", f"/people/{parent}/contact-points", team.practitioner, json=given)
+    await service.hears(ConsentSuspended(cause="withdrawal_confirmed"), family)
+    path = f"/families/{family.family_id}/deliveries"
+
+    async def of_them(state: str) -> Any:
+        found = (await service.ask("GET", path, team.practitioner)).json()["deliveries"]
+        return next((one for one in found if (one["person_id"], one["state"]) == (str(parent), state)), None)
+
+    await eventually(partial(of_them, "waiting"))
+    needs = NEEDS | {"family_id": str(family.family_id)}
+    await service.ask("PUT", f"/people/{parent}/needs", team.practitioner, json=needs)
+    found = await eventually(partial(of_them, "in_person"))
+    assert (found["failure"], found["needs"]) == ("not_by_mail", NEEDS)
 
 
 async def test_a_task_says_whom_to_tell_and_what_they_need_and_is_done_once(

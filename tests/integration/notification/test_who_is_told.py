@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notification import people
-from services.notification.model import Channel, ContactPoint, DeliveryState, Failure, Template
+from services.notification.model import LOCAL, Channel, ContactPoint, DeliveryState, Failure, Need, Template
 from shared import telemetry
 from shared.contracts.consent import (
     CareTeamChanged,
@@ -299,6 +300,28 @@ async def test_somebody_without_a_safe_contact_point_must_be_told_in_person_and_
     (undeliverable, payload), (sent, _) = await notification.told()
     assert (undeliverable, sent) == ("attune.notification.undeliverable.v1", "attune.notification.sent.v1")
     assert (payload["code"], payload["cause"]) == ("no_safe_contact_point", str(cause))
+
+
+async def test_whose_needs_a_mail_does_not_meet_is_told_in_person_at_once_and_the_team_lead_hears_of_it(
+    notification: Notification, family: Family
+) -> None:
+    await notification.hears(team(team_lead=await notification.somebody("lead")), family, of_family=True)
+    never = frozenset({(datetime.now(LOCAL) + timedelta(days=3)).weekday()})  # which is not waited for
+    person = await notification.somebody("spoken", family=family, safe_days=never)
+    await notification.needs(person, Need.SPOKEN, Need.LARGE_PRINT, family=family)
+    other = await notification.somebody("large", family=family)
+    await notification.needs(other, Need.LARGE_PRINT, family=family)
+    await notification.hears(ConsentSuspended(cause="withdrawal_confirmed"), family)
+    async with notification.sending():
+        found = await notification.settles(family)
+    received = {one.person_id: (one.state, one.failure) for one in found if one.template is Template.REQUEST_RECEIVED}
+    assert received == {
+        person: (DeliveryState.IN_PERSON, Failure.NOT_BY_MAIL),
+        other: (DeliveryState.SENT, None),
+    }
+    assert sorted(notification.postbox.recipients) == ["large@example.org", "lead@example.org"]
+    codes = [payload["code"] for type, payload in await notification.told() if type.endswith("undeliverable.v1")]
+    assert codes == ["not_by_mail"]
 
 
 async def test_a_family_of_which_nobody_can_be_reached_must_be_told_in_person(

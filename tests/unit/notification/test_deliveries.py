@@ -1,6 +1,7 @@
 """The states of a message, and when it is tried again."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -9,9 +10,11 @@ from services.notification.model import (
     AUDIENCE,
     OUTLIVES,
     Audience,
+    CommunicationNeeds,
     Delivery,
     DeliveryState,
     Failure,
+    Need,
     Template,
     leads,
     pause_after,
@@ -48,7 +51,38 @@ def test_every_message_has_an_audience() -> None:
 def test_what_a_family_is_told_is_owed_after_the_end_and_what_staff_is_told_of_recordings_is_not() -> None:
     no_longer_true = {Template.REQUEST_HELD, Template.REQUEST_UNDONE}
     assert {one for one in Template if AUDIENCE[one] is Audience.FAMILY} - OUTLIVES == no_longer_true
-    assert not {template for template in Template if AUDIENCE[template] is Audience.ASSIGNEE} & OUTLIVES
+    of_their_films = {Audience.ASSIGNEE, Audience.FILMED_BY}
+    assert not {template for template in Template if AUDIENCE[template] in of_their_films} & OUTLIVES
+
+
+def needs(*needs: Need, **more: Any) -> CommunicationNeeds:
+    known: dict[str, Any] = {"language": None, "interpreter": False, "other": None, "reviewed_on": date(2026, 11, 24)}
+    return CommunicationNeeds(**{"needs": frozenset(needs), **known, **more})
+
+
+@pytest.mark.parametrize("need", Need)
+def test_a_plain_mail_meets_few_needs(need: Need) -> None:
+    met = need in (Need.LARGE_PRINT, Need.LIP_READING, Need.MORE_TIME)
+    assert needs(need).met_by_mail is met
+    assert not needs(need, Need.BRAILLE).met_by_mail
+
+
+@pytest.mark.parametrize(
+    ("language", "interpreter", "met"),
+    [
+        (None, False, True),
+        ("en", False, True),
+        ("en-GB", False, True),
+        ("EN", False, True),
+        ("en", True, False),
+        (None, True, False),
+        ("so", False, False),
+        ("enm", False, False),
+        ("und", False, False),
+    ],
+)
+def test_a_mail_is_in_english_and_without_an_interpreter(language: str | None, interpreter: bool, met: bool) -> None:
+    assert needs(language=language, interpreter=interpreter, other="Ring twice").met_by_mail is met
 
 
 def test_a_team_without_a_lead_is_told_as_a_whole() -> None:
