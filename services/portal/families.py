@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from services.portal import words
-from services.portal.pages import day_of, form_of, is_id, page, seen_after, site_of, text, wanting
+from services.portal.pages import day_of, form_of, is_id, page, seen_after, site_of, text, texts, wanting
 from services.portal.sign_in import Staff
 from services.portal.visitor import Refusal, Visitor
 from shared.http import Router
@@ -59,6 +59,37 @@ def _people(form: FormData) -> list[dict[str, Any]]:
         errors["name-0"] = "Enter the name of at least one person who may be filmed"
     wanting(errors)
     return people
+
+
+def _needs_in(form: FormData) -> dict[str, Any]:
+    """What somebody said they need. Raises Refusal."""
+    language, reviewed_on, errors = text(form, "language"), day_of(form, "reviewed_on"), {}
+    if not language:
+        errors["language"] = "Choose the language they understand best"
+    if text(form, "interpreter") not in ("yes", "no"):
+        errors["interpreter"] = "Say whether they need an interpreter"
+    if language == words.OTHER_LANGUAGE and not text(form, "other"):
+        errors["other"] = "Say which language"
+    if not reviewed_on:
+        errors["reviewed_on-day"] = "Enter the day on which you asked, with day, month and year"
+    wanting(errors)
+    return {
+        "needs": texts(form, "needs"),
+        "language": language,
+        "interpreter": text(form, "interpreter") == "yes",
+        "other": text(form, "other") or None,
+        "reviewed_on": reviewed_on,
+    }
+
+
+async def _known(visitor: Visitor, person_id: UUID, what: str) -> Any | None:
+    """None while nobody has told notification of this person, or has asked them. Raises Refusal for every other no."""
+    try:
+        return await visitor.get("notification", f"/people/{person_id}/{what}")
+    except Refusal as refusal:
+        if refusal.status in (403, 404):
+            return None
+        raise
 
 
 def routes(tokens: DevelopmentSettings | None) -> Router:
@@ -172,20 +203,49 @@ def routes(tokens: DevelopmentSettings | None) -> Router:
     async def _contact(
         request: Request, family_id: UUID, person_id: UUID, visitor: Visitor, refusal: Refusal | None = None
     ) -> Response:
-        found = await family_of(visitor, family_id)
-        try:
-            points = (await visitor.get("notification", f"/people/{person_id}/contact-points"))["points"]
-        except Refusal as refused:
-            if refused.status not in (403, 404):  # nobody has told notification of this person yet
-                raise
-            points = []
+        found, known, needs = await asyncio.gather(
+            family_of(visitor, family_id),
+            _known(visitor, person_id, "contact-points"),
+            _known(visitor, person_id, "needs"),
+        )
         return page(
             request,
             "contact.jinja",
             visitor=visitor,
             family=found,
             person=person_in(found, person_id),
-            point=points[0] if points else None,
+            point=known["points"][0] if known and known["points"] else None,
+            needs=needs,
+            refusal=refusal,
+        )
+
+    # what they need so that they can understand us
+
+    @router.get("/families/{family_id}/people/{person_id}/needs")
+    async def needs(request: Request, family_id: UUID, person_id: UUID, visitor: Staff) -> Response:
+        return await _needs(request, family_id, person_id, visitor)
+
+    @router.post("/families/{family_id}/people/{person_id}/needs")
+    async def save_needs(request: Request, family_id: UUID, person_id: UUID, visitor: Staff) -> Response:
+        form = await form_of(request)
+        try:
+            said = {"family_id": str(family_id), **_needs_in(form)}
+            await visitor.put("notification", f"/people/{person_id}/needs", said)
+        except Refusal as refusal:
+            return await _needs(request, family_id, person_id, visitor, refusal.of(form))
+        return seen_after(request, f"/families/{family_id}/people/{person_id}/contact", "needs")
+
+    async def _needs(
+        request: Request, family_id: UUID, person_id: UUID, visitor: Visitor, refusal: Refusal | None = None
+    ) -> Response:
+        found, known = await asyncio.gather(family_of(visitor, family_id), _known(visitor, person_id, "needs"))
+        return page(
+            request,
+            "needs.jinja",
+            visitor=visitor,
+            family=found,
+            person=person_in(found, person_id),
+            needs=known,
             refusal=refusal,
         )
 

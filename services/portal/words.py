@@ -63,6 +63,7 @@ SAID = {
     "team": "The care team is changed.",
     "person": "The person is added.",
     "contact": "How we may reach this person is saved.",
+    "needs": "What this person needs is saved.",
     "card": "Thank you. The card is confirmed as wiped.",
     "clip": "The clip is marked. It is cut in the background.",
     "reel": "The clips are in order. You can play them at once; the film of them is made in the background.",
@@ -151,6 +152,55 @@ TO_TELL = {
     "request_undone": "Their withdrawal was taken back, and films can be watched again: is that what they want?",
     "request_complete": "The erasure that they asked for is complete",
 }
+# why it could not be sent, by the code
+NOT_SENT = {
+    "no_safe_contact_point": "There is no safe way to write to them.",
+    "not_by_mail": "A message by mail would not meet what they need.",
+    "refused": "The mail server does not take messages for their address. Check it with them.",
+    "gave_up": "The mail server did not take the message, though we tried for long.",
+}
+# of a person: what they need so that they can read, hear or understand us
+NEEDS = {
+    "large_print": "Large print",
+    "easy_read": "Easy Read",
+    "braille": "Braille",
+    "audio": "Audio: something to listen to",
+    "sign_language": "Sign language",
+    "lip_reading": "To see faces, for lip-reading",
+    "spoken": "To be talked with rather than written to",
+    "more_time": "More time",
+    "advocate": "An advocate with them",
+}
+OTHER_LANGUAGE = "und"  # as BCP 47 writes a language that is not determined
+# fmt: off
+LANGUAGES = {
+    "en": "English", "cy": "Welsh", "sq": "Albanian", "am": "Amharic", "ar": "Arabic", "bn": "Bengali",
+    "bg": "Bulgarian", "zh": "Chinese", "fr": "French", "el": "Greek", "gu": "Gujarati", "hi": "Hindi",
+    "hu": "Hungarian", "it": "Italian", "ku": "Kurdish", "lt": "Lithuanian", "ml": "Malayalam", "ne": "Nepali",
+    "pa": "Panjabi", "ps": "Pashto", "fa": "Persian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian",
+    "ru": "Russian", "sk": "Slovak", "so": "Somali", "es": "Spanish", "ta": "Tamil", "ti": "Tigrinya",
+    "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu", "vi": "Vietnamese", OTHER_LANGUAGE: "Another language",
+}
+# fmt: on
+
+
+def language(code: str) -> str:
+    return LANGUAGES.get(code, code)
+
+
+def needs(said: Mapping[str, Any] | None) -> list[str]:
+    """What a person needs, for whoever talks with them; nothing where they need nothing else, or nobody has asked."""
+    if not said:
+        return []
+    found = [name for code, name in NEEDS.items() if code in said["needs"]]
+    other = None if (said["language"] or "en").lower().split("-")[0] == "en" else said["language"]
+    if said["interpreter"]:
+        found.append(f"An interpreter: {language(other)}" if other else "An interpreter")
+    elif other:
+        found.append(f"Language: {language(other)}")
+    return [*found, said["other"]] if said["other"] else found
+
+
 # of a review task, by its state: tag, colour, what to do
 TASKS = {
     "preparing": ("Being prepared", "blue", "Nothing to do yet: the film is being made ready to watch."),

@@ -70,6 +70,7 @@ class Pages:
             how = {"method": "spoken"}
         reader.send(own, f"{own}/people/{life.people[0]}/link", expect=200)
         reader.send(f"{own}/people/{life.people[0]}/contact", given={"safe": "yes", "safe_from": "", "safe_until": ""})
+        reader.send(f"{own}/people/{life.people[0]}/needs", given={"needs": ["large_print"], "interpreter": "no"})
         self._people()
 
     def is_filmed(self) -> tuple[str, str]:

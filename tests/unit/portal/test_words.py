@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 from httpx import Response
 
+from services.notification.model import AUDIENCE, Audience, Failure, Need
 from services.portal import words
 from services.portal.visitor import Service, refusal_of
 from shared.settings import ConsentSettings
@@ -58,3 +59,29 @@ def test_the_services_are_those_that_there_are() -> None:
 
 def test_the_reasons_to_discard_are_those_that_are_taken() -> None:
     assert tuple(words.DISCARDS) == ConsentSettings.model_fields["discard_reasons"].default
+
+
+def test_everything_that_may_have_to_be_told_in_person_can_be_said() -> None:
+    assert set(words.TO_TELL) == {template for template, audience in AUDIENCE.items() if audience is Audience.FAMILY}
+    assert set(words.NOT_SENT) == set(Failure)
+    assert set(words.NEEDS) == set(Need)
+
+
+@pytest.mark.parametrize(
+    ("language", "interpreter", "said"),
+    [
+        (None, False, []),
+        ("en-GB", False, []),
+        ("en", True, ["An interpreter"]),
+        ("pl", False, ["Language: Polish"]),
+        ("pl", True, ["An interpreter: Polish"]),
+        ("und", True, ["An interpreter: Another language"]),
+        ("yue", False, ["Language: yue"]),
+    ],
+)
+def test_a_language_is_said_by_its_name(language: str | None, interpreter: bool, said: list[str]) -> None:
+    assert words.needs({"needs": [], "language": language, "interpreter": interpreter, "other": None}) == said
+
+
+def test_who_needs_nothing_else_and_who_was_not_asked_need_nothing_said() -> None:
+    assert words.needs(None) == []

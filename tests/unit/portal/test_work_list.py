@@ -70,7 +70,34 @@ async def test_who_must_be_told_in_person_is_on_the_list_also_where_nobody_is_kn
         "person_id": theirs["people"][0]["person_id"] if known else None,
         "message": "request_held",
         "reference": "AB12",
+        "failure": "no_safe_contact_point",
+        "needs": None,
     }
     text = await listed(browse, world, theirs, deliveries=[message])
+    assert "There is no safe way to write to them." in text and "What they need" not in text
     assert "I have told them" in text and "nothing is erased yet" in text
     assert ("Tell Wren" in text, "Tell the family" in text) == (known, not known)
+
+
+async def test_who_tells_them_in_person_sees_what_they_need(
+    browse: Callable[..., httpx.AsyncClient], world: World
+) -> None:
+    theirs = family()
+    message = {
+        "delivery_id": str(uuid4()),
+        "family_id": theirs["family_id"],
+        "person_id": theirs["people"][0]["person_id"],
+        "message": "request_complete",
+        "reference": "AB12",
+        "failure": "not_by_mail",
+        "needs": {
+            "needs": ["more_time", "sign_language"],
+            "language": "so",
+            "interpreter": True,
+            "other": "<Ring> twice",
+            "reviewed_on": "2026-11-24",
+        },
+    }
+    text = await listed(browse, world, theirs, deliveries=[message])
+    assert "A message by mail would not meet what they need." in text
+    assert "Sign language · More time · An interpreter: Somali · &lt;Ring&gt; twice" in text
