@@ -22,7 +22,7 @@ from deploy.demo.world import World
 from deploy.local.instance import Instance, write_secret
 from deploy.local.stack import Stack
 from deploy.local.supervisor import CHECKOUT
-from deploy.system import DATABASES, DEVELOPMENT_ISSUER, PRODUCT
+from deploy.system import DATABASES, DEVELOPMENT_ISSUER
 from shared.identity.tokens import Role, mint
 from tests import films
 
@@ -126,7 +126,6 @@ def _access(stack: Stack, folder: Path) -> Path:
     private = load_pem_private_key(instance.certificate_key_file.read_bytes(), None)
     public = folder / "certificates.public.pem"
     public.write_bytes(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    scratch = [stack.env_of(p.name).get("ATTUNE_SCRATCH_FOLDER") for p in PRODUCT]
     access = {
         "kafka": stack.kafka_servers,
         "databases": {service: stack.database_url(service) for service in DATABASES},
@@ -139,7 +138,7 @@ def _access(stack: Stack, folder: Path) -> Path:
         "traces": stack.url("traces"),
         "mail": str(stack.mail_folder),
         "master_key": str(instance.master_key_file),
-        "scratch": [path for path in scratch if path],
+        "scratch": str(stack.scratch_folders),
         "canaries": [*films.PLANTED, "Canary"],
         "certificates": str(folder),
         "certificate_public_key": str(public),

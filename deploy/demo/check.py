@@ -719,8 +719,7 @@ async def erased(steps: dict[str, Any], report: Report, looked: Looked) -> Async
             yield f"certified: {len(rows)} rows about the family's media are left in {service}.{table}"
 
     async def in_use() -> str:
-        files = (path for folder in access["scratch"] for path in Path(folder).rglob("*"))
-        return next((str(path) for path in files if path.is_file()), "")
+        return next((str(path) for path in Path(access["scratch"]).rglob("*") if path.is_file()), "")
 
     if await looked.settled("scratch", in_use):
         yield "certified: a worker's scratch is not wiped"

@@ -115,5 +115,10 @@ def _values(instance: Instance, process: Process, name: str, settings: type[Base
     raise LookupError(f"{process.name}: nothing here gives {settings.__name__}")
 
 
+def scratch_folders(instance: Instance) -> Path:
+    """Where each process, and each replica, has one."""
+    return instance.folder / "scratch"
+
+
 def scratch_folder(instance: Instance, name: str) -> Path:
-    return instance.folder / "scratch" / name
+    return scratch_folders(instance) / name

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from deploy.local.child import State
 from deploy.local.control import OrderRefused, order
-from deploy.local.environment import HOST, database_url, environment, kafka_servers
+from deploy.local.environment import HOST, database_url, environment, kafka_servers, scratch_folders
 from deploy.local.infrastructure import mail_folder
 from deploy.local.infrastructure import names as infrastructure_names
 from deploy.local.instance import Instance
@@ -49,7 +49,7 @@ class Stack:
     def running(self) -> bool:
         """Whether somebody supervises this folder's stack."""
         try:
-            order(self.folder, "status")
+            order(self.folder, "status", names=[])
         except OSError:
             return False
         return True
@@ -68,7 +68,7 @@ class Stack:
         It ends with this process, however that ends. `env` goes to every process of ours, and cannot be changed while
         the stack runs. Raises: StackError."""
         if self.running:
-            if env and dict(env) != self._order("status")["environment"]:
+            if env and dict(env) != self._order("status", names=[])["environment"]:
                 raise StackError(f"a stack runs in {self.folder} already, with other settings: stop it first")
         else:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ class Stack:
     @property
     def supervisor(self) -> int:
         """The pid of whoever supervises this folder's stack."""
-        pid: int = self._order("status")["supervisor"]
+        pid: int = self._order("status", names=[])["supervisor"]
         return pid
 
     # one process
@@ -167,6 +167,13 @@ class Stack:
     def state(self, name: str) -> State:
         return State(self._known(name)[name]["state"])
 
+    def pid(self, name: str) -> int:
+        """Raises: StackError when it does not run."""
+        pid: int | None = self._known()[name]["pid"]
+        if pid is None:
+            raise StackError(f"{name} is not running")
+        return pid
+
     def wait_ready(self, *names: str, seconds: float = READY_SECONDS) -> None:
         """Until these are ready (or have ended well). Raises: StackError with what is not and why."""
         waiting: dict[str, Any] = {}
@@ -218,6 +225,11 @@ class Stack:
     @property
     def kafka_servers(self) -> str:
         return kafka_servers(self.instance)
+
+    @property
+    def scratch_folders(self) -> Path:
+        """Where each process, and each replica, has a folder of its own."""
+        return scratch_folders(self.instance)
 
     @property
     def mail_folder(self) -> Path:

@@ -86,7 +86,7 @@ def _repeated(source: Path, times: int, out: Path) -> list[str]:
 
 async def _memory(stand: Stand, source: Path) -> float:
     """MiB that the worker and its children held at most while they made all that is made of a film."""
-    most = Resident(stand.stack.status()["transcoding-worker"]["pid"])
+    most = Resident(stand.stack.pid("transcoding-worker"))
     async with beside(most.watch()):
         family, recording = await stand.upload(source)
         await stand.prepared(family, recording)

@@ -68,7 +68,7 @@ async def measure(run: Run) -> list[Figure]:
 
         pairs = await in_turn(3, ours, bare)
         run.say(f"{AT_ONCE} uploads of {each // MIB} MiB at once")
-        most = Resident(stand.stack.status()["upload"]["pid"])
+        most = Resident(stand.stack.pid("upload"))
         async with beside(most.watch()):
             began = time.perf_counter()
             await asyncio.gather(*(_upload_and_verify(stand, each) for _ in range(AT_ONCE)))

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import psutil
 
-from deploy.local.stack import Stack, StackError
+from deploy.local.stack import Stack
 
 
 def kill_and_keep_away(stack: Stack, name: str) -> None:
@@ -19,10 +19,7 @@ def freeze(stack: Stack, name: str) -> list[psutil.Process]:
     """SIGSTOP it and all its children (PostgreSQL is many processes). Returns them, for `thaw`.
 
     Raises StackError, or psutil.NoSuchProcess, when it does not run."""
-    pid = stack.status()[name]["pid"]
-    if pid is None:
-        raise StackError(f"{name} is not running")
-    main = psutil.Process(pid)
+    main = psutil.Process(stack.pid(name))
     stack.pause(name)
     frozen = [main, *main.children(recursive=True)]
     for process in frozen:

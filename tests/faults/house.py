@@ -124,8 +124,7 @@ class House:
         )
 
     def scratch(self) -> list[Path]:
-        folders = (self.stack.env_of(process.name).get("ATTUNE_SCRATCH_FOLDER") for process in PRODUCT)
-        return [path for folder in folders if folder for path in Path(folder).rglob("*") if path.is_file()]
+        return [path for path in self.stack.scratch_folders.rglob("*") if path.is_file()]
 
     async def says(self, process: str) -> tuple[bool, set[str]]:
         """Whether its readiness probe says that it can do something, and what the probe says that it waits for."""
