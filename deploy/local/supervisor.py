@@ -56,12 +56,12 @@ class Supervisor:
     ) -> str:
         """Start a process after what it needs; returns its name, which for a replica is `<process>-<number>`.
 
-        A need that was ready once is not waited for again: a process must cope with its needs being away.
-        Raises: LookupError for an unknown name."""
+        A need that was ready once is not waited for again: a process must cope with its needs being away. What runs
+        once, and has, is not run again. Raises: LookupError for an unknown name."""
         if replica > 1:
             name = f"{name}-{replica}"
         child = self._child(name)
-        if child.task and not child.task.done():
+        if child.state is State.DONE or (child.task and not child.task.done()):
             return name
         for need in self._needs(child.process):
             if not self._child(need).ready_once.is_set():

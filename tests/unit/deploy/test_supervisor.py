@@ -149,6 +149,19 @@ async def test_a_need_that_was_ready_once_is_not_waited_for_again(supervisor: Su
     assert supervisor.children["base"].state is State.STOPPED
 
 
+async def test_what_runs_once_is_run_again_only_when_it_failed(supervisor: Supervisor) -> None:
+    await supervisor.start("prepare")
+    await until(lambda: supervisor.children["prepare"].state is State.DONE)
+    await supervisor.start("prepare")
+    task = supervisor.children["prepare"].task
+    assert task
+    assert task.done()
+    await supervisor.start("hopeless", restart=False)
+    await until(lambda: supervisor.children["hopeless"].state is State.DIED)
+    await supervisor.start("hopeless", restart=False)
+    await until(lambda: supervisor.children["hopeless"].exits == 2)
+
+
 async def test_one_that_does_not_listen_is_killed(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STOP_SECONDS", 0.5)
     await supervisor.start("deaf")
