@@ -180,11 +180,12 @@ class Stack:
 
         def all_ready() -> bool:
             nonlocal waiting
-            status = self._known(*names)
-            waiting = {name: status[name] for name in names if status[name]["state"] not in (State.READY, State.DONE)}
+            asked = tuple(waiting) or names  # who is ready is not asked while others start, but once more at the end
+            status = self._known(*asked)
+            waiting = {name: status[name] for name in asked if status[name]["state"] not in (State.READY, State.DONE)}
             if died := [name for name, process in waiting.items() if process["state"] == State.DIED]:
                 raise StackError(f"{died[0]} {waiting[died[0]]['error']}")
-            return not waiting
+            return not waiting and asked == names
 
         self._until(
             all_ready,
