@@ -56,7 +56,7 @@ async def consent(
 SHORT = {"ATTUNE_PERMIT_SECONDS": "1", "ATTUNE_PUT_SECONDS": "1", "ATTUNE_CLOCK_SKEW_SECONDS": "3"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The consent service and its verifier as processes, on a stack of their own: they are killed here."""
     with Stack(tmp_path_factory.mktemp("consent")) as stack:

@@ -22,19 +22,19 @@ from tests.integration.curation.world import Curation, Family, until
 from tests.stack import Databases
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def portal() -> str:
     """The one origin whose pages may watch; nobody answers there unless a test does."""
     return f"http://127.0.0.1:{free_port()}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def consent() -> Iterator[Consent]:
     with serving(Consent()) as consent:
         yield consent
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def curation(
     stack: Stack, databases: Databases, consent: Consent, portal: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Curation]:

@@ -121,7 +121,7 @@ class Service:
         raise AssertionError(f"{name} did not start:\n{log.read_text()[-4000:]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def consent(stack: Stack) -> Iterator[Consent]:
     stack.start(only=["topics"])
     keys = load_keys(stack.instance.jwks_file, Environment.DEVELOPMENT)
@@ -135,7 +135,7 @@ def family(consent: Consent) -> Episode:
     return consent.family()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_service(
     stack: Stack, databases: Databases, consent: Consent, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
