@@ -66,6 +66,7 @@ class Load:
     failed_before: frozenset[str] = frozenset()  # what the house had failed at when this began
     cares_for: dict[str, Person] = field(default_factory=dict)  # by family
     families: int = 0  # that are through
+    enough: int | None = None  # after so many nobody begins another
     kept: list[str] = field(default_factory=list)  # recordings of families who stay
     clips: list[str] = field(default_factory=list)
     reels: list[str] = field(default_factory=list)
@@ -78,9 +79,11 @@ class Load:
     async def run(self, practitioners: int = 2) -> None:
         await asyncio.gather(*(self._practice(first_turn) for first_turn in range(practitioners)))
 
-    async def goes_on(self, families: int = 2) -> None:
-        """Until so many more families are through."""
+    async def goes_on(self, families: int, *, last: bool = False) -> None:
+        """Until so many more families are through; when they are the `last`, nobody begins another after them."""
         until = self.families + families
+        if last:
+            self.enough = until
         async with asyncio.timeout(PATIENCE_SECONDS):
             while self.families < until:
                 assert self.failures == []
@@ -122,6 +125,8 @@ class Load:
                 self.failures.append(f"{type(error).__name__}: {error}")
                 return
             self.families += 1
+            if self.families == self.enough:
+                self.stopping.set()
 
     async def _family(self, practitioner: Person, colleague: Person, turn: int) -> None:
         family = await self.family(practitioner)

@@ -87,7 +87,7 @@ async def test_two_minutes_without_a_part_cost_nothing(house: House, outage: Out
             await _until_well(house, set(KEEP) - outage.needed_by - {outage.part})
             print(f"{outage.part} {outage.how} for {time.monotonic() - begun:.0f} s")
         await _until_well(house, set(OURS))
-        await load.goes_on(1)
+        await load.goes_on(1, last=True)
 
 
 @asynccontextmanager

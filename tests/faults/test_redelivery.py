@@ -48,7 +48,7 @@ async def test_an_event_may_be_delivered_twice_late_and_from_the_beginning(house
     after its certificate, and of a discarded recording; and those of which the order against the end is nobody's
     promise also as if they had never come before."""
     async with _echo(house), judged(house) as load:
-        await load.goes_on(4)
+        await load.goes_on(4, last=True)
     assert load.withdrawn and load.discarded
     told = await _told(house)
     await _forget_offsets(house)
