@@ -182,7 +182,15 @@ class Looked:
 
     async def plain(self, bucket: str, artefact: str) -> bytes:
         """Raises LookupError, InvalidTag, S3Error."""
-        return await self.once((bucket, artefact), lambda: self.store.plain(bucket, artefact))
+
+        async def read() -> bytes:
+            register = await asyncpg.connect(self.access["databases"]["consent"])
+            try:
+                return await self.store.plain(register, bucket, artefact)
+            finally:
+                await register.close()
+
+        return await self.once((bucket, artefact), read)
 
     async def trace(self, id: str, of: set[str]) -> tuple[set[str], list[str]]:
         """Which of these services are not in it, and what hangs in the air, once its last span has arrived."""
@@ -228,7 +236,6 @@ class Store:
         key, secret = access["s3"]["key"], access["s3"]["secret"]
         self.s3 = Minio(access["s3"]["endpoint"], access_key=key, secret_key=secret, secure=False, region="us-east-1")
         self.master = Path(access["master_key"]).read_bytes()
-        self.consent = access["databases"]["consent"]
 
     def names(self, bucket: str, prefix: str) -> list[str]:
         return [str(found.object_name) for found in self.s3.list_objects(bucket, prefix=prefix, recursive=True)]
@@ -240,17 +247,13 @@ class Store:
         finally:
             answer.close()
 
-    async def plain(self, bucket: str, artefact: str) -> bytes:
-        """The whole artefact, unsealed, its segments checked against its manifest."""
-        database = await asyncpg.connect(self.consent)
-        try:
-            row = await database.fetchrow(
-                "SELECT a.key, a.manifest_id, e.id AS episode, e.key AS episode_key"
-                " FROM artefacts a JOIN consent_episodes e ON e.id = a.episode_id WHERE a.id = $1",
-                UUID(artefact),
-            )
-        finally:
-            await database.close()
+    async def plain(self, register: "asyncpg.Connection[Any]", bucket: str, artefact: str) -> bytes:
+        """The whole artefact, unsealed, its segments checked against its manifest; `register`: consent's database."""
+        row = await register.fetchrow(
+            "SELECT a.key, a.manifest_id, e.id AS episode, e.key AS episode_key"
+            " FROM artefacts a JOIN consent_episodes e ON e.id = a.episode_id WHERE a.id = $1",
+            UUID(artefact),
+        )
         if row is None:
             raise LookupError(f"{artefact} is not registered")
         episode_key = unwrap(self.master, row["episode_key"], row["episode"])

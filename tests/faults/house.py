@@ -119,7 +119,6 @@ class House:
             {
                 "s3": {"endpoint": self.stack.store.endpoint, "key": key, "secret": secret},
                 "master_key": str(self.stack.instance.master_key_file),
-                "databases": {service: self.stack.database_url(service) for service in DATABASES},
             }
         )
 
