@@ -126,8 +126,7 @@ async def _send_again(house: House, records: Iterable[Record]) -> None:
 
 async def _forget_offsets(house: House) -> None:
     """Every group begins at the oldest record again."""
-    for app in APPS:
-        await asyncio.to_thread(house.stack.stop_process, app)
+    await asyncio.gather(*(asyncio.to_thread(house.stack.stop_process, app) for app in APPS))
     for group, offsets in (await house.groups()).items():
         consumer = AIOKafkaConsumer(
             bootstrap_servers=house.stack.kafka_servers, group_id=group, enable_auto_commit=False
