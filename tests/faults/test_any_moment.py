@@ -58,7 +58,7 @@ async def test_any_process_may_be_killed_or_stopped_at_any_moment(house: House) 
     campaign = faults(SEED, FAULTS)
     print(f"ATTUNE_FAULTS_SEED={SEED}: {sum(not one.stopped for one in campaign)} kills of {FAULTS} faults")
     async with judged(house, may_fail=True) as load, asyncio.TaskGroup() as group:
-        await load.goes_on()
+        group.create_task(load.goes_on(4))  # of four one stays, one withdraws and one discards
         one_at_a_time = {fault.process: asyncio.Lock() for fault in campaign}
         for fault in campaign:
             await asyncio.sleep(fault.after)
