@@ -27,17 +27,19 @@ SCHEDULE = {
         (Failpoint.ENDED_NOT_OPENED, "kill", 1),
     ],
     "upload": [
-        (Failpoint.BEFORE_COMMIT, "error", 2),
         (Failpoint.AFTER_COMMIT, "kill", 2),
         (Failpoint.AFTER_ERASURE_COMMIT, "kill", 1),
-        (Failpoint.RELAY_SENT, "pause", 1),
         (Failpoint.PERMIT_BEFORE_PUT, "pause", 1),
         (Failpoint.MID_PUT, "kill", 1),
     ],
-    "transcoding": [(Failpoint.BEFORE_ERASURE_COMMIT, "kill", 1), (Failpoint.MID_PURGE, "kill", 1)],
+    "transcoding": [
+        (Failpoint.RELAY_SENT, "pause", 1),
+        (Failpoint.BEFORE_ERASURE_COMMIT, "kill", 1),
+        (Failpoint.MID_PURGE, "kill", 1),
+    ],
     "transcoding-worker": [(Failpoint.PERMIT_BEFORE_PUT, "kill", 2), (Failpoint.MID_TRANSCODE, "kill", 1)],
     "curation": [(Failpoint.BEFORE_COMMIT, "kill", 3), (Failpoint.EFFECT_WITHOUT_OFFSET, "kill", 3)],
-    "notification": [(Failpoint.EFFECT_WITHOUT_OFFSET, "error", 2)],
+    "notification": [(Failpoint.BEFORE_COMMIT, "error", 2), (Failpoint.EFFECT_WITHOUT_OFFSET, "error", 2)],
     "notification-sender": [(Failpoint.MAIL_ACCEPTED, "kill", 1)],
 }
 
