@@ -1,5 +1,6 @@
 """Signed forms, sealed into the store under keys of their own: they prove the consent and outlive the media."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -20,12 +21,14 @@ from shared.media_store import (
     Permit,
     StandingPermit,
     Store,
+    Unavailable,
     purge,
 )
 from shared.media_store.permits import elapsed
 
 MAXIMUM_BYTES = 32 * 1024 * 1024
 UNFINISHED_AFTER = timedelta(hours=1)
+STORED_WITHIN = UNFINISHED_AFTER / 2
 BEGINNINGS = {"application/pdf": b"%PDF-", "image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
 
 
@@ -51,7 +54,8 @@ async def store_evidence(
 ) -> UUID:
     """Register it, seal it, and only then call it stored.
 
-    Raises EvidenceTooLarge, NotWhatItSays, Unavailable; then nothing of it is left.
+    Raises EvidenceTooLarge, NotWhatItSays, Unavailable (also for bytes that come too slowly); then nothing of it is
+    left.
     """
     evidence_id, manifest_id, key = uuid4(), uuid4(), new_key()
     async with unit_of_work(database, family_id) as uow:
@@ -68,12 +72,15 @@ async def store_evidence(
 
     permit = _own_permit(database, permit_seconds, family_id, evidence_id, key, manifest_id)
     try:
-        manifest = await _seal(store, permit, bucket, evidence_id, media_type, body)
-    except BaseException:
+        async with asyncio.timeout(STORED_WITHIN.total_seconds()):
+            manifest = await _seal(store, permit, bucket, evidence_id, media_type, body)
+    except BaseException as error:
         await _forget(database, store, bucket, family_id, evidence_id)
+        if isinstance(error, TimeoutError):
+            raise Unavailable("the bytes come too slowly") from error
         raise
     async with unit_of_work(database, family_id) as uow:
-        await uow.session.execute(
+        stored = await uow.session.scalar(
             update(evidence)
             .where(evidence.c.id == evidence_id)
             .values(
@@ -82,7 +89,11 @@ async def store_evidence(
                 sha256=manifest.sha256,
                 objects=len(manifest.segments) + 1,
             )
+            .returning(evidence.c.id)
         )
+    if stored is None:  # this process stood still, and was taken for dead
+        await purge(store, bucket, family_id, evidence_id)
+        raise Unavailable("it was cleared in the meantime")
     return evidence_id
 
 
@@ -128,9 +139,11 @@ async def clear_unfinished(database: Database, store: Store, bucket: str) -> Non
 
 
 async def _forget(database: Database, store: Store, bucket: str, family_id: UUID, evidence_id: UUID) -> None:
-    await purge(store, bucket, family_id, evidence_id)
-    async with unit_of_work(database, family_id) as uow:
-        await uow.session.execute(delete(evidence).where(evidence.c.id == evidence_id, evidence.c.stored_at.is_(None)))
+    unfinished = evidence.c.id == evidence_id, evidence.c.stored_at.is_(None)
+    async with database.sessions.begin() as session:
+        if await session.scalar(select(evidence.c.id).where(*unfinished).with_for_update()):
+            await purge(store, bucket, family_id, evidence_id)
+            await session.execute(delete(evidence).where(*unfinished))
 
 
 def _own_permit(

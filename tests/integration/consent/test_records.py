@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -246,6 +247,40 @@ async def test_what_a_dead_process_left_half_stored_is_cleared(
     await consent.sql("UPDATE evidence SET registered_at = registered_at - interval '2 hours'")
     await evidence.clear_unfinished(consent.database, consent.held.store, "evidence")
     assert await stored(consent, family) == []
+    assert await consent.sql("SELECT 1 FROM evidence") == []
+
+
+async def test_what_was_cleared_while_it_was_being_stored_is_not_called_stored(
+    consent: Consent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family, seal = await consent.registered(), evidence._seal
+
+    async def sealed_too_late(store: Any, permit: Any, bucket: str, evidence_id: UUID, *of_what: Any) -> Any:
+        manifest = await seal(store, permit, bucket, evidence_id, *of_what)
+        await consent.sql("UPDATE evidence SET registered_at = registered_at - interval '2 hours'")
+        await evidence.clear_unfinished(consent.database, consent.held.store, "evidence")
+        await seal(store, permit, bucket, evidence_id, "application/pdf", one_piece())  # what comes after the clearing
+        return manifest
+
+    async def one_piece() -> AsyncIterator[bytes]:
+        yield PDF
+
+    monkeypatch.setattr(evidence, "_seal", sealed_too_late)
+    answer = await put(consent, family, PDF)
+    assert answer.status_code == 503 and "Keep it" in answer.json()["detail"]
+    assert await stored(consent, family) == []
+    assert await consent.sql("SELECT 1 FROM evidence") == []
+
+
+async def test_bytes_that_come_too_slowly_leave_nothing(consent: Consent, monkeypatch: pytest.MonkeyPatch) -> None:
+    family = await consent.registered()
+
+    async def never_seals(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(evidence, "_seal", never_seals)
+    monkeypatch.setattr(evidence, "STORED_WITHIN", timedelta(seconds=0.1))
+    assert (await put(consent, family, PDF)).status_code == 503
     assert await consent.sql("SELECT 1 FROM evidence") == []
 
 
