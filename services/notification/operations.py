@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Delete, delete, exists, literal, select
+from sqlalchemy import ColumnElement, Delete, delete, exists, literal, or_, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
@@ -35,7 +35,16 @@ from shared import care_team, jobs
 from shared.care_team import care_team_of
 from shared.contracts.consent import CareTeamChanged
 from shared.contracts.notification import NotificationSent, NotificationUndeliverable
-from shared.database import Database, EpisodeEnded, UnitOfWork, episodes, erasure_work, open_erasures, unit_of_work
+from shared.database import (
+    Database,
+    EpisodeEnded,
+    UnitOfWork,
+    episodes,
+    erasure_work,
+    lock,
+    open_erasures,
+    unit_of_work,
+)
 from shared.participant import Scope
 
 MAIL = "mail"  # the kind of job: one message to one person
@@ -233,9 +242,9 @@ async def _gone(uow: UnitOfWork, deleting: Delete) -> int:
 
 
 async def close(uow: UnitOfWork) -> None:
-    """Once an erasure is complete: what is known of the family goes when no word is owed to it; the door is then shut.
+    """Once an erasure is complete: what is known of the family goes when no word is owed to it.
 
-    The door waits for what is owed to staff too. What stays is that, and when, the family was told.
+    The door is then shut; it waits for what is owed to staff too. What stays is that, and when, the family was told.
     """
     await uow.session.flush()
     here = deliveries.c.episode_id == uow.episode_id
@@ -244,7 +253,7 @@ async def close(uow: UnitOfWork) -> None:
     if not complete:
         return
     owed = set(await uow.session.scalars(select(deliveries.c.audience).where(here, deliveries.c.state.in_(OWED))))
-    if Audience.FAMILY not in owed and not await _looks_after_them(uow):
+    if not await _still_reached(uow):
         await uow.session.execute(delete(tables.people).where(tables.people.c.family_id == uow.family_id))
     if not owed:
         await uow.session.execute(delete(deliveries).where(here, deliveries.c.template != Template.REQUEST_COMPLETE))
@@ -252,10 +261,16 @@ async def close(uow: UnitOfWork) -> None:
             await uow.close_erasure(erasure_id)
 
 
-async def _looks_after_them(uow: UnitOfWork) -> bool:
-    """Whether the family has agreed again meanwhile."""
-    other = (episodes.c.family_id == uow.family_id) & (episodes.c.id != uow.family_id) & episodes.c.ended_at.is_(None)
-    return await uow.session.scalar(select(exists().where(other))) or False
+async def _still_reached(uow: UnitOfWork) -> bool:
+    """Whether a word is owed to the family, by this episode or another, or it has agreed again meanwhile."""
+    await lock(uow.session, uow.family_id, uow.family_id)  # else two that close at once leave it to each other
+    owed = (deliveries.c.audience == Audience.FAMILY) & deliveries.c.state.in_(OWED)
+    again = (episodes.c.id != uow.family_id) & episodes.c.ended_at.is_(None)
+    either = or_(
+        exists().where(deliveries.c.family_id == uow.family_id, owed),
+        exists().where(episodes.c.family_id == uow.family_id, again),
+    )
+    return await uow.session.scalar(select(either)) or False
 
 
 @asynccontextmanager

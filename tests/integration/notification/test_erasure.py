@@ -166,6 +166,35 @@ async def test_a_family_that_must_be_told_in_person_is_forgotten_once_it_was(
     assert await left(notification, family) == [(Template.REQUEST_COMPLETE, DeliveryState.TOLD)]
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_family_is_known_until_no_consent_that_ended_owes_it_a_word(
+    notification: Notification, family: Family, lead: UUID, at_once: bool
+) -> None:
+    person, earlier = await notification.somebody("unsafe", family=family, safe=False), Family(family.family_id)
+    for ended in (earlier, family):
+        await ends(notification, ended)
+    async with notification.sending():
+        await notification.settles(family)
+    async with notification.database.sessions() as session:
+        found = await operations.deliveries_of(session, [family.family_id], DeliveryState.IN_PERSON)
+    assert {one.episode_id for one in found} == {family.episode_id, earlier.episode_id}
+    both = asyncio.Barrier(2 if at_once else 1)
+
+    async def tell(one: Delivery) -> None:
+        async with operations.door(notification.database, one.episode_id) as uow:
+            delivery = await uow.session.get_one(Delivery, one.id)
+            await both.wait()
+            assert await operations.told(uow, delivery, datetime.now(UTC))
+
+    if at_once:
+        await asyncio.gather(*map(tell, found))
+    else:
+        await tell(found[0])
+        assert await notification.points_of(person)
+        await tell(found[1])
+    assert not await notification.points_of(person)
+
+
 async def test_what_is_still_owed_to_staff_keeps_the_door_open_but_not_the_contact_points(
     notification: Notification, family: Family
 ) -> None:
