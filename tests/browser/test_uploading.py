@@ -88,6 +88,33 @@ def test_an_upload_goes_on_by_itself_after_the_device_slept(uploader: Person, fi
     assert sent.count("POST") == 1
 
 
+def test_an_upload_goes_on_by_itself_when_attune_was_out_of_reach_for_long(uploader: Person, film: Path) -> None:
+    """There is a network, but it does not lead to Attune: a guest network, or before the trust lets the device in."""
+    page, away, sent = uploader.page, True, list[str]()
+    uploader.expected += ("net::ERR_ADDRESS_UNREACHABLE", "net::ERR_FAILED")
+
+    def lead_nowhere(route: Route) -> None:
+        sent.append(route.request.method)
+        if away and route.request.method in ("PATCH", "HEAD"):
+            route.abort("addressunreachable")
+        else:
+            route.continue_()
+
+    page.route("**/v1/uploads**", lead_nowhere)
+    page.clock.install()
+    choose(uploader, film)
+    said = page.get_by_text("Attune cannot be reached. It goes on by itself")
+    while not said.count():
+        page.clock.run_for(1000)
+        page.wait_for_timeout(20)
+    away, tried = False, len(sent)
+    while len(sent) == tried:
+        page.clock.run_for(1000)
+        page.wait_for_timeout(20)
+    page.wait_for_url("**/recordings/*")
+    assert sent.count("POST") == 1
+
+
 def test_what_may_not_be_taken_in_is_refused_in_a_sentence(uploader: Person, film: Path, tmp_path: Path) -> None:
     page = uploader.page
     uploader.expected += ("403 (Forbidden)", "415 (Unsupported")

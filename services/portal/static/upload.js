@@ -4,9 +4,12 @@ const at = (id) => document.getElementById(id);
 const RENEW = 5 * 60 * 1000; // the cookie for the upload lives a little longer than that
 const PIECE = 8 * 1024 * 1024;
 const WAITS = [0, 1000, 3000, 5000, 10000, 20000, 30000];
+const AGAIN = 30 * 1000; // after those, for as long as the page is open
+const AWAY = [502, 503, 504]; // said in our stead, or by a part that waits for another
 
 if (form) {
   let upload = null;
+  let waiting = null; // for a line, once it is broken
   let renewed = 0;
   let told = -1;
 
@@ -66,12 +69,23 @@ if (form) {
   }
   document.addEventListener("visibilitychange", stayAwake);
 
-  // It slept all the same, or left the house: nobody has to choose anything again.
+  // It slept all the same, left the house, or is not let in yet: nobody has to choose anything again.
   function broken(error) {
-    if (error.originalResponse || navigator.onLine) return fail(sentence(error));
-    at("progress-state").textContent = "There is no network. It goes on by itself when there is one.";
-    const goOn = () => at("pause").dataset.paused || upload.start();
-    addEventListener("online", goOn, { once: true });
+    const status = error.originalResponse?.getStatus() ?? 0;
+    if (status && !AWAY.includes(status)) return fail(sentence(error));
+    const what = navigator.onLine ? "Attune cannot be reached" : "There is no network";
+    at("progress-state").textContent = `${what}. It goes on by itself as soon as it can.`;
+    waiting = new AbortController();
+    const { signal } = waiting;
+    addEventListener("online", goOn, { signal });
+    document.addEventListener("visibilitychange", () => document.hidden || goOn(), { signal });
+    const timer = setTimeout(goOn, AGAIN);
+    signal.addEventListener("abort", () => clearTimeout(timer));
+  }
+
+  function goOn() {
+    waiting?.abort();
+    upload.start();
   }
 
   const mb = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -129,10 +143,11 @@ if (form) {
     if (at("pause").dataset.paused) {
       delete at("pause").dataset.paused;
       at("pause").textContent = "Pause";
-      upload.start();
+      goOn();
     } else {
       at("pause").dataset.paused = "yes";
       at("pause").textContent = "Go on";
+      waiting?.abort();
       upload.abort();
     }
   });
