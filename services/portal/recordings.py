@@ -49,22 +49,23 @@ def routes() -> Router:
         return await _show(request, recording_id, visitor)
 
     async def _show(request: Request, recording_id: UUID, visitor: Visitor, refusal: Refusal | None = None) -> Response:
-        recording, task, film, look, marked, taken, job = await asyncio.gather(
+        recording, task, film, look, taken, job = await asyncio.gather(
             visitor.get("upload", f"/recordings/{recording_id}"),
             visitor.find("curation", f"/tasks/{recording_id}"),
             visitor.find("curation", f"/recordings/{recording_id}/film"),
             visitor.find("curation", f"/recordings/{recording_id}/first-look"),
-            visitor.find("curation", f"/recordings/{recording_id}/clips"),
             visitor.find("curation", f"/recordings/{recording_id}/stills"),
             visitor.find("transcoding", f"/recordings/{recording_id}/job"),
         )
         family_id = recording["family_id"]
-        family, reels, principles = await asyncio.gather(
+        family, marked, reels, principles = await asyncio.gather(
             family_of(visitor, UUID(family_id)),
+            visitor.get("curation", f"/families/{family_id}/clips"),
             visitor.get("curation", f"/families/{family_id}/reels"),
             visitor.get("curation", "/principles"),
         )
-        clips = marked["clips"] if marked else []
+        clips = [clip for clip in marked["clips"] if clip["recording_id"] == recording["recording_id"]]
+        elsewhere = [clip for clip in marked["clips"] if clip not in clips and clip["film_id"]]
         stills = taken["stills"] if taken and visitor.may(Action.MARK_CLIP) else []
         mine = {clip["clip_id"] for clip in clips}
         own_reels = [one for one in reels["reels"] if any(edit["clip_id"] in mine for edit in one["edits"])]
@@ -84,6 +85,7 @@ def routes() -> Router:
             look=None if film or look is None else {**look, "film_id": look["artefact_id"]},  # for the same player
             job=job,
             clips=clips,
+            elsewhere=elsewhere if clips and film else [],  # a reel may be of several films
             clip_jobs=clip_jobs,
             stills=stills,
             reels=own_reels,

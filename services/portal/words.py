@@ -209,6 +209,7 @@ TASKS = {
     "done": ("Done", "grey", "Reviewed."),
 }
 CUTS = {
+    "marked": ("Waits for the film", "grey"),
     "requested": ("Being made", "blue"),
     "ready": ("Ready", "green"),
     "failed": ("Failed", "red"),

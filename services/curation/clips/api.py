@@ -31,7 +31,7 @@ from shared.identity import Action, Identity, Role
 
 class NotWatchable(Conflict):
     code, title = "recording-not-ready", "The recording cannot be watched yet"
-    detail = "Clips are marked on the film once it is ready; its review task says how far it is."
+    detail = "Wait until it can be looked at; its review task says how far it is."
 
 
 class Principles(BaseModel):
@@ -92,7 +92,7 @@ class Marked(BaseModel):
     clip_id: UUID
     recording_id: UUID
     family_id: UUID
-    film_id: UUID
+    film_id: UUID | None  # none: it was marked on a first look, whose frames the numbers are of until the film is there
     first: int
     end: int
     name: str
@@ -148,19 +148,19 @@ class Reels(BaseModel):
 def routes(database: Database) -> Router:
     router = Router(prefix="/v1")
 
-    async def film_of(recording_id: UUID, caller: Caller, action: Action) -> Film:
+    async def watched(recording_id: UUID, caller: Caller, action: Action) -> Film | FirstLook:
         """Raises NotFound, NotAllowed, NotWatchable."""
         telemetry.note(recording=recording_id)
         async with database.sessions() as session:
-            film = await session.get(Film, recording_id)
-            task = None if film else await opened(session, recording_id)
-        known = film or task
+            found = await operations.watched(session, recording_id)
+            task = None if found else await opened(session, recording_id)
+        known = found or task
         if known is None:
             raise NotFound
         await allow(database, caller, action, known.family_id)
-        if film is None:
+        if found is None:
             raise NotWatchable
-        return film
+        return found
 
     async def shown(reels: list[Reel]) -> list[Ordered]:
         async with database.sessions() as session:
@@ -191,7 +191,10 @@ def routes(database: Database) -> Router:
 
     @router.get("/recordings/{recording_id}/film", responses=documented(NotFound, NotWatchable))
     async def film(recording_id: UUID, caller: Caller) -> FilmOf:
-        return FilmOf.of(await film_of(recording_id, caller, Action.READ_RECORDING))
+        found = await watched(recording_id, caller, Action.READ_RECORDING)
+        if isinstance(found, FirstLook):
+            raise NotWatchable
+        return FilmOf.of(found)
 
     @router.get("/recordings/{recording_id}/first-look", responses=documented(NotFound))
     async def first_look(recording_id: UUID, caller: Caller) -> LookOf:
@@ -207,16 +210,15 @@ def routes(database: Database) -> Router:
 
     @router.post("/recordings/{recording_id}/clips", status_code=201, responses=documented(NotFound, NotWatchable))
     async def mark(recording_id: UUID, wanted: Mark, caller: Caller) -> Marked:
-        """Mark a clip; it is cut from the film in the background."""
-        film = await film_of(recording_id, caller, Action.MARK_CLIP)
+        """Mark a clip; it is cut from the film in the background, as soon as there is one."""
+        found = await watched(recording_id, caller, Action.MARK_CLIP)
         try:
-            async with changing(database, film.episode_id, film.family_id) as uow:
-                current = await uow.session.get(Film, recording_id)
-                if current is None:  # erased meanwhile
+            async with changing(database, found.episode_id, found.family_id) as uow:
+                if await operations.watched(uow.session, recording_id) is None:  # erased meanwhile
                     raise NotFound
                 clip = await operations.mark(
                     uow,
-                    current,
+                    found,
                     wanted.first,
                     wanted.end,
                     name=wanted.name,
@@ -229,16 +231,16 @@ def routes(database: Database) -> Router:
             raise Invalid(
                 "Mark the clip within the film, the first frame before the end.",
                 errors=[{"at": "body.end", "problem": str(error)}],
-                frames=film.frames,
+                frames=found.frames,
             ) from error
         return Marked.of(clip, caller)
 
     @router.get("/recordings/{recording_id}/clips", responses=documented(NotFound, NotWatchable))
     async def clips_on(recording_id: UUID, caller: Caller) -> Clips:
         """A recording's clips in the film's order."""
-        film = await film_of(recording_id, caller, Action.READ_RECORDING)
+        await watched(recording_id, caller, Action.READ_RECORDING)
         async with database.sessions() as session:
-            clips = await operations.clips_on(session, film.recording_id)
+            clips = await operations.clips_on(session, recording_id)
         return Clips(clips=[Marked.of(clip, caller) for clip in clips])
 
     @router.get("/clips/{clip_id}", responses=documented(NotFound))
@@ -249,6 +251,14 @@ def routes(database: Database) -> Router:
             raise NotFound
         await allow(database, caller, Action.READ_RECORDING, clip.family_id)
         return Marked.of(clip, caller)
+
+    @router.get("/families/{family_id}/clips")
+    async def clips_of_family(family_id: UUID, caller: Caller) -> Clips:
+        """A family's clips, recording by recording, in the film's order: a reel may be of several recordings."""
+        await allow(database, caller, Action.READ_RECORDING, family_id)
+        async with database.sessions() as session:
+            clips = await operations.clips_of_family(session, family_id)
+        return Clips(clips=[Marked.of(clip, caller) for clip in clips])
 
     @router.post("/families/{family_id}/reels", status_code=201, responses=documented(ConsentOver))
     async def order(family_id: UUID, wanted: Order, caller: Caller) -> Ordered:

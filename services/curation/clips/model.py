@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from fractions import Fraction
+from math import ceil, floor
 from uuid import UUID
 
 from shared.errors import AttuneError
@@ -25,6 +27,7 @@ class Principle(StrEnum):
 class CutState(StrEnum):
     """Of a clip and of a reel: both are cut from review films."""
 
+    MARKED = "marked"  # on a first look: it is cut once the film is there
     REQUESTED = "requested"
     READY = "ready"
     FAILED = "failed"
@@ -39,6 +42,10 @@ class OutsideFilm(AttuneError):
 
     def __init__(self, frames: int) -> None:
         super().__init__(f"the film has the frames 0 to {frames - 1}")
+
+
+class NoFilmYet(AttuneError):
+    """It is made from the review film, which is not there yet."""
 
 
 class ClipsDoNotFit(AttuneError):
@@ -60,13 +67,6 @@ class Film:
     rate_numerator: int  # frames a second are numerator / denominator, exactly
     rate_denominator: int
 
-    def check(self, first: int, end: int) -> None:
-        """Frames [first, end). Raises EmptyRange, OutsideFilm."""
-        if end <= first:
-            raise EmptyRange("the end comes after the first frame")
-        if first < 0 or end > self.frames:
-            raise OutsideFilm(self.frames)
-
 
 @dataclass
 class FirstLook:
@@ -79,6 +79,21 @@ class FirstLook:
     frames: int
     rate_numerator: int
     rate_denominator: int
+
+
+def check_range(watched: Film | FirstLook, first: int, end: int) -> None:
+    """Frames [first, end). Raises EmptyRange, OutsideFilm."""
+    if end <= first:
+        raise EmptyRange("the end comes after the first frame")
+    if first < 0 or end > watched.frames:
+        raise OutsideFilm(watched.frames)
+
+
+def range_in(film: Film, watched: Film | FirstLook, first: int, end: int) -> tuple[int, int]:
+    """The film's frames that are shown while frames [first, end) of what was watched are: their rates may differ."""
+    rates = [Fraction(one.rate_numerator, one.rate_denominator) for one in (film, watched)]
+    ratio = rates[0] / rates[1]
+    return min(floor(first * ratio), film.frames - 1), min(ceil(end * ratio), film.frames)
 
 
 @dataclass
@@ -109,7 +124,7 @@ class Clip(Cut):
     recording_id: UUID
     episode_id: UUID
     family_id: UUID
-    film_id: UUID
+    film_id: UUID | None  # none: it was marked on a first look, and the film is not there yet
     first: int
     end: int  # the first frame that is not in it
     name: str
@@ -118,6 +133,11 @@ class Clip(Cut):
     note: str | None
     marked_by: UUID
     marked_at: datetime
+
+    def moved(self, watched: Film | FirstLook, film: Film) -> None:
+        """From what it was marked on to the film; then it can be cut."""
+        self.first, self.end = range_in(film, watched, self.first, self.end)
+        self.film_id, self.state = film.film_id, CutState.REQUESTED
 
 
 @dataclass
@@ -141,3 +161,5 @@ def check_reel(family_id: UUID, episode_id: UUID, wanted: Sequence[UUID], clips:
         raise ClipsDoNotFit("these are not all clips of this family")
     if any(clip.episode_id != episode_id for clip in clips):
         raise ClipsDoNotFit("the clips are of different consents, and a reel is of one")
+    if any(clip.film_id is None for clip in clips):
+        raise ClipsDoNotFit("a clip was marked on a first look, and its film is not there yet")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
@@ -14,18 +14,23 @@ from services.curation.clips.model import (
     CutState,
     Film,
     FirstLook,
+    NoFilmYet,
     Principle,
     Reel,
+    check_range,
     check_reel,
 )
-from services.curation.clips.tables import clips, films, first_looks, reels
+from services.curation.clips.tables import clips, films, reels
 from shared.contracts.curation import ClipRequested, Cut, ReelRequested
 from shared.contracts.transcoding import FirstLookReady, RecordingReady
 from shared.database import UnitOfWork
 
 
 async def film_ready(uow: UnitOfWork, ready: RecordingReady) -> None:
-    """Know the film that marks are made on; a film made anew takes the place of the one before."""
+    """Know the film that marks are made on; a film made anew takes the place of the one before.
+
+    What was marked on the first look is cut from it now.
+    """
     by_kind = {rendition.kind: rendition.artefact_id for rendition in ready.artefacts}
     film = Film(
         ready.recording_id,
@@ -39,8 +44,12 @@ async def film_ready(uow: UnitOfWork, ready: RecordingReady) -> None:
         ready.rate.numerator,
         ready.rate.denominator,
     )
-    await uow.session.merge(film)
-    await uow.session.execute(delete(first_looks).where(first_looks.c.recording_id == ready.recording_id))
+    film = await uow.session.merge(film)
+    if look := await uow.session.get(FirstLook, ready.recording_id):
+        waiting = select(Clip).where(clips.c.recording_id == ready.recording_id, clips.c.film_id.is_(None))
+        for clip in await uow.session.scalars(waiting.order_by(clips.c.clip_id)):
+            _have_cut(uow, clip, look, film)
+        await uow.session.delete(look)
 
 
 async def first_look_ready(uow: UnitOfWork, ready: FirstLookReady) -> bool:
@@ -62,7 +71,7 @@ async def first_look_ready(uow: UnitOfWork, ready: FirstLookReady) -> bool:
 
 async def mark(
     uow: UnitOfWork,
-    film: Film,
+    watched: Film | FirstLook,
     first: int,
     end: int,
     *,
@@ -72,14 +81,17 @@ async def mark(
     marked_by: UUID,
     now: datetime,
 ) -> Clip:
-    """Mark frames [first, end) and have them cut. Raises EmptyRange, OutsideFilm."""
-    film.check(first, end)
+    """Mark frames [first, end) of what is watched, and have them cut from the film: at once, or when it is there.
+
+    Raises EmptyRange, OutsideFilm.
+    """
+    check_range(watched, first, end)
     clip = Clip(
         clip_id=uuid7(),
-        recording_id=film.recording_id,
-        episode_id=film.episode_id,
-        family_id=film.family_id,
-        film_id=film.film_id,
+        recording_id=watched.recording_id,
+        episode_id=watched.episode_id,
+        family_id=watched.family_id,
+        film_id=None,
         first=first,
         end=end,
         name=name,
@@ -88,13 +100,19 @@ async def mark(
         note=note,
         marked_by=marked_by,
         marked_at=now,
-        state=CutState.REQUESTED,
+        state=CutState.MARKED,
         artefact_id=None,
         reason=None,
     )
     uow.session.add(clip)
-    uow.publish(ClipRequested(clip_id=clip.clip_id, cut=cut_of(clip), requested_by=marked_by))
+    if film := await uow.session.get(Film, watched.recording_id):  # it may have come since they looked
+        _have_cut(uow, clip, watched, film)
     return clip
+
+
+def _have_cut(uow: UnitOfWork, clip: Clip, watched: Film | FirstLook, film: Film) -> None:
+    clip.moved(watched, film)
+    uow.publish(ClipRequested(clip_id=clip.clip_id, cut=cut_of(clip), requested_by=clip.marked_by))
 
 
 async def clip_cut(uow: UnitOfWork, clip_id: UUID, artefact_id: UUID) -> Clip | None:
@@ -148,6 +166,9 @@ async def reel_failed(uow: UnitOfWork, reel_id: UUID, reason: str) -> None:
 
 
 def cut_of(clip: Clip) -> Cut:
+    """Raises NoFilmYet."""
+    if clip.film_id is None:
+        raise NoFilmYet
     return Cut(recording_id=clip.recording_id, film_id=clip.film_id, first=clip.first, end=clip.end)
 
 
@@ -162,6 +183,17 @@ async def clips_on(session: AsyncSession, recording_id: UUID) -> Sequence[Clip]:
     """All the clips of a recording, in the film's order."""
     of_recording = select(Clip).where(clips.c.recording_id == recording_id).order_by(clips.c.first, clips.c.clip_id)
     return (await session.scalars(of_recording)).all()
+
+
+async def clips_of_family(session: AsyncSession, family_id: UUID) -> Sequence[Clip]:
+    """All the clips of a family, recording by recording, in the film's order."""
+    of_family = select(Clip).where(clips.c.family_id == family_id)
+    return (await session.scalars(of_family.order_by(clips.c.recording_id, clips.c.first, clips.c.clip_id))).all()
+
+
+async def watched(session: AsyncSession, recording_id: UUID) -> Film | FirstLook | None:
+    """What is watched of a recording, and what marks on it are frame numbers of."""
+    return await session.get(Film, recording_id) or await session.get(FirstLook, recording_id)
 
 
 async def films_of(session: AsyncSession, recording_ids: Sequence[UUID]) -> dict[UUID, Film]:

@@ -52,7 +52,7 @@ clips = Table(
     Column("recording_id", Uuid, nullable=False, index=True),
     Column("episode_id", Uuid, nullable=False, index=True),
     Column("family_id", Uuid, nullable=False, index=True),
-    Column("film_id", Uuid, nullable=False),
+    Column("film_id", Uuid),  # none: marked on a first look
     Column("first", BigInteger, nullable=False),
     Column("end", BigInteger, nullable=False),
     Column("name", Text, nullable=False),

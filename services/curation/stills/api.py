@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from services.curation.changes import changing
+from services.curation.clips.api import NotWatchable
 from services.curation.clips.model import Clip, CutState
 from services.curation.playback.api import ConsentRefuses
 from services.curation.stills import operations
@@ -59,7 +60,7 @@ def routes(database: Database, permits: Permits) -> Router:
     @router.post(
         "/clips/{clip_id}/stills",
         status_code=201,
-        responses=documented(NotFound, NoStills, ConsentRefuses, ConsentOver),
+        responses=documented(NotFound, NoStills, ConsentRefuses, ConsentOver, NotWatchable),
     )
     async def take(clip_id: UUID, wanted: Frame, caller: Caller) -> Taken:
         """Have a picture made of one frame of a clip; it is made in the background.
@@ -71,6 +72,8 @@ def routes(database: Database, permits: Permits) -> Router:
         if clip is None:
             raise NotFound
         await allow(database, caller, Action.MARK_CLIP, clip.family_id)
+        if clip.film_id is None:
+            raise NotWatchable("Wait until the film itself is there: stills are made from it.")
         try:  # before anybody is asked to make it; the permit itself is not used
             check_still(clip, wanted.frame)
             await permits.ask(PURPOSE, caller.person_id, read=[clip.film_id])

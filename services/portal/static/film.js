@@ -95,15 +95,16 @@ export function speeds(buttons, videos) {
   }
 }
 
-// Call with each frame that is shown, or as often as the browser tells where there is no such callback.
+// Call with each frame that is shown, or as often as the browser tells where there is no such callback; `rate` is asked
+// each time, for a video may come to show another film.
 export function onFrame(video, rate, shown) {
   if ("requestVideoFrameCallback" in video) {
     const next = (_, data) => {
-      shown(frameAt(data.mediaTime, rate));
+      shown(frameAt(data.mediaTime, rate()));
       video.requestVideoFrameCallback(next);
     };
     video.requestVideoFrameCallback(next);
   } else {
-    for (const event of ["timeupdate", "seeked"]) video.addEventListener(event, () => shown(frameAt(video.currentTime, rate)));
+    for (const event of ["timeupdate", "seeked"]) video.addEventListener(event, () => shown(frameAt(video.currentTime, rate())));
   }
 }

@@ -49,7 +49,7 @@ async function open(player, before) {
   const second = Math.round(rate);
   const steps = { "second-back": -second, second, "-1": -1, 1: 1 };
 
-  onFrame(video, rate, (shown) => {
+  onFrame(video, () => rate, (shown) => {
     if (video.seeking && video.paused) return; // an older wish; the newest one is on the way
     if (until !== null && shown >= until) {
       const end = until;
@@ -237,7 +237,9 @@ async function become(next) {
   const moved = (number) => frameAt(timeOf(number, rates[0]), rates[1]);
   before.frame = moved(before.frame);
   before.until &&= moved(before.until);
-  for (const field of [at("first"), at("last")]) if (field?.value) field.value = moved(Number(field.value));
+  const ratio = rates[1] / rates[0];
+  if (at("first")?.value) at("first").value = Math.floor(Number(at("first").value) * ratio + 1e-6);
+  if (at("last")?.value) at("last").value = Math.ceil((Number(at("last").value) + 1) * ratio - 1e-6) - 1;
   drop(at("video"));
   old.replaceWith(next);
   open(next, before);

@@ -96,7 +96,7 @@ if (!edits.length) {
 } else {
   const watching = watch(player.dataset.media, films, closed);
   for (const video of [showing, waiting]) {
-    onFrame(video, edits[0].rate, (shown) => ended(video, shown));
+    onFrame(video, () => edits[current].rate, (shown) => ended(video, shown));
     for (const event of ["play", "pause"]) video.addEventListener(event, tell);
     video.addEventListener("error", () => watching.look());
   }

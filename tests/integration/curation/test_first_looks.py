@@ -1,14 +1,16 @@
 """A first look is served until the review film is there, and not a moment longer."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from uuid_utils.compat import uuid7
 
+from shared.contracts.curation import ClipRequested, Cut
 from shared.contracts.transcoding import PreparationFailed
 from shared.identity import Role
+from tests.integration.curation.test_clips import mark, order
 from tests.integration.curation.watching import play, views
-from tests.integration.curation.world import Curation, Family, look_at, ready, received
+from tests.integration.curation.world import Curation, Family, film_of, look_at, ready, received
 
 
 def test_it_is_watched_until_the_film_is_there(curation: Curation, family: Family) -> None:
@@ -36,6 +38,39 @@ def test_it_is_watched_until_the_film_is_there(curation: Curation, family: Famil
     assert play(curation, who, short).status_code == play(curation, who, whole).status_code == 404
     assert curation.http.get(f"{path}/film", headers=who).status_code == 200
     assert {view["kind"] for view in views(curation, family)} == {"first_look"}  # who watched is not forgotten
+
+
+def test_what_is_marked_on_it_is_cut_as_soon_as_the_film_is_there(curation: Curation, family: Family) -> None:
+    came = received(family)
+    recording = came.recording_id
+    curation.hears(came, family)
+    curation.hears(look_at(recording, 100), family)
+    assert mark(curation, family, recording, first=90, end=101).json()["frames"] == 100
+    marks = [mark(curation, family, recording, first=first, end=first + 10) for first in (60, 20)]
+    clips = [answer.json() for answer in marks]
+    assert {(clip["state"], clip["film_id"]) for clip in clips} == {("marked", None)}
+    clip_ids = [clip["clip_id"] for clip in clips]
+    assert "its film is not there yet" in order(curation, family, clip_ids).text
+    still = f"/v1/clips/{clip_ids[0]}/stills"
+    assert curation.http.post(still, json={"frame": 60}, headers=curation.token(family.practitioner)).status_code == 409
+    assert curation.told(family, ClipRequested) == []
+    made = ready(recording, rate=25)  # of half the frames of the first look
+    for event in (ready(uuid7()), made):
+        curation.hears(event, family)
+    asked = {one.clip_id: one for one in curation.tells(family, ClipRequested, 2)}
+    for clip, first in zip(clips, (30, 10), strict=True):
+        assert asked[UUID(clip["clip_id"])] == ClipRequested(
+            clip_id=UUID(clip["clip_id"]),
+            cut=Cut(recording_id=recording, film_id=film_of(made), first=first, end=first + 5),
+            requested_by=family.practitioner,
+        )
+    path = f"/v1/recordings/{recording}/clips"
+    listed = curation.http.get(path, headers=curation.token(family.practitioner)).json()["clips"]
+    assert [(one["clip_id"], one["first"], one["state"]) for one in listed] == [
+        (clip_ids[1], 10, "requested"),
+        (clip_ids[0], 30, "requested"),
+    ]
+    assert order(curation, family, clip_ids).status_code == 201
 
 
 @pytest.mark.parametrize("late", [True, False])

@@ -237,12 +237,12 @@ def received(family: Family, recording_id: UUID | None = None) -> RecordingRecei
     )
 
 
-def ready(recording_id: UUID, frames: int = 500, artefacts: Sequence[UUID] = ()) -> RecordingReady:
+def ready(recording_id: UUID, frames: int = 500, artefacts: Sequence[UUID] = (), rate: int = 50) -> RecordingReady:
     return RecordingReady(
         recording_id=recording_id,
-        duration_ms=frames * 20,
+        duration_ms=frames * 1000 // rate,
         frames=frames,
-        rate=Rate(numerator=50, denominator=1),
+        rate=Rate(numerator=rate, denominator=1),
         artefacts=tuple(
             Rendition(artefact_id=artefact, kind=kind)
             for artefact, kind in zip(artefacts or [uuid4() for _ in PREPARED], PREPARED, strict=True)

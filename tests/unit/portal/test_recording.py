@@ -31,6 +31,7 @@ class Recording:
         says("GET", f"/v1/recordings/{self.id}/job", json=job)
         says("GET", f"/v1/tasks/{self.id}", json={"state": "blocked", "recording_id": self.id})
         says("GET", f"/v1/families/{self.family}/reels", json={"reels": []})
+        says("GET", f"/v1/families/{self.family}/clips", json={"clips": []})
         says("GET", "/v1/principles", json={"principles": ["being_attentive"], "version": 1})
         people = [{"person_id": str(uuid4()), "name": "Wren", "role": "parent", "purposes": ["film"]}]
         family = {"family_id": self.family, "people": people, "care_team": [], "episode": {"state": state}}
@@ -186,14 +187,53 @@ async def test_a_first_look_is_shown_until_the_film_is_there(browse: Browse, wor
     text = await shown(browse, world, recording)
     assert f'data-film="{look["artefact_id"]}"' in text
     assert "data-look" in text
-    assert "This is a first look, perhaps at the beginning alone." in text
-    assert "The film for marking is being prepared: 34% of it is done." in text
-    assert "Make this clip" not in text
+    assert "This is a first look, perhaps at the beginning alone; you can mark clips in it." in text
+    assert "The film is being prepared: 34% of it is done." in text
+    assert "It is kept now, and made as soon as the film is prepared." in text
     world.answers.say("GET", f"/v1/recordings/{recording.id}/film", json=film | {"frames": 9, "rate": rate})
     text = await shown(browse, world, recording)
     assert f'data-film="{film["film_id"]}"' in text
     assert "data-look" not in text
-    assert "Make this clip" in text
+    assert "It is kept now" not in text
+
+
+def a_clip(recording: str, name: str, film: str | None) -> dict[str, Any]:
+    said = {"clip_id": str(uuid4()), "recording_id": recording, "film_id": film, "name": name, "note": None}
+    marked = {"first": 3, "end": 7, "principle": "guiding", "state": "requested" if film else "marked"}
+    return said | marked
+
+
+async def test_clips_of_the_familys_other_films_can_be_put_in_order_with_this_ones(
+    browse: Browse, world: World
+) -> None:
+    recording, film, rate = Recording(world, retryable=True), str(uuid4()), {"numerator": 25, "denominator": 1}
+    other = str(uuid4())
+    mine, theirs, waits = (
+        a_clip(recording.id, "mine", film),
+        a_clip(other, "of another film", str(uuid4())),
+        a_clip(other, "not there yet", None),
+    )
+    clips = f"/v1/families/{recording.family}/clips"
+    shown_film = {"film_id": film, "poster_id": None, "frames": 9, "rate": rate}
+    world.answers.say("GET", f"/v1/recordings/{recording.id}/film", json=shown_film)
+    world.answers.say("GET", clips, json={"clips": [theirs, waits, mine]})
+    text = await shown(browse, world, recording)
+    assert text.index(f'data-clip="{mine["clip_id"]}"') < text.index(f'data-clip="{theirs["clip_id"]}"')
+    assert f'href="/recordings/{other}"' in text
+    assert waits["clip_id"] not in text
+    world.answers.say("GET", clips, json={"clips": [theirs]})
+    assert theirs["clip_id"] not in await shown(browse, world, recording), "no clip of this film is marked yet"
+
+
+async def test_what_was_marked_on_a_first_look_waits_for_the_film(browse: Browse, world: World) -> None:
+    recording, rate = Recording(world, retryable=True), {"numerator": 25, "denominator": 1}
+    look = {"artefact_id": str(uuid4()), "frames": 9, "rate": rate}
+    world.answers.say("GET", f"/v1/recordings/{recording.id}/first-look", json=look)
+    clips = {"clips": [a_clip(recording.id, "mine", None)]}
+    world.answers.say("GET", f"/v1/families/{recording.family}/clips", json=clips)
+    text = await shown(browse, world, recording)
+    assert "Waits for the film" in text and "0:00.12" in text
+    assert "Take a still" not in text and "Put the ticked clips in this order" not in text
 
 
 def test_the_portal_does_not_start_in_production_with_the_development_key(world: World, tmp_path: Path) -> None:
