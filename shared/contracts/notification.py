@@ -17,4 +17,4 @@ class NotificationUndeliverable(Event):
     delivery_id: UUID
     cause: UUID
     channel: Code
-    code: Code
+    code: Code  # no_safe_contact_point | not_by_mail | refused | gave_up
