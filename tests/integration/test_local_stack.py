@@ -313,12 +313,20 @@ def all_gone(processes: list[psutil.Process]) -> bool:
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
 
+EVERY_PART, SOME = ["postgres", "kafka", "s3", "mail", "traces"], ["postgres", "s3", "mail"]
+
+
 @pytest.fixture
-def serving(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A supervisor with every part running, of a program that is not this one."""
+def parts() -> list[str]:
+    return EVERY_PART
+
+
+@pytest.fixture
+def serving(tmp_path: Path, parts: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A supervisor with these parts running, of a program that is not this one."""
     program = (
         "import sys; from deploy.local.stack import Stack\n"
-        f"Stack({str(tmp_path)!r}).start(infrastructure=True)\n"
+        f"Stack({str(tmp_path)!r}).start(only={parts})\n"
         "print('ready', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -340,7 +348,11 @@ def test_a_stack_ends_with_the_program_that_started_it_even_when_that_is_killed(
     until(lambda: all_gone(processes))
 
 
-@pytest.mark.parametrize("victims", [["supervisor"], ["guard"], ["guard", "supervisor"]], ids="-".join)
+@pytest.mark.parametrize(
+    ("victims", "parts"),
+    [(["supervisor"], EVERY_PART), (["guard"], SOME), (["guard", "supervisor"], SOME)],
+    ids=["supervisor", "guard", "guard-supervisor"],
+)
 def test_nothing_is_left_when_the_supervisor_is_killed(
     serving: subprocess.Popen[bytes], victims: list[str], tmp_path: Path
 ) -> None:
