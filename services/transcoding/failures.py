@@ -61,7 +61,11 @@ MEANINGS: dict[Code, Meaning] = {
     Code.BAD_RANGE: Meaning("The start and end of the clip do not fit the film. Please mark them again.", False),
     Code.STALLED: Meaning(f"Preparing the film stopped part-way. {TRY_AGAIN}", True),
     Code.OVER_LIMIT: Meaning(f"Preparing the film took more than we allow for one film. {TRY_AGAIN}", True),
-    Code.NO_ROOM: Meaning("There was no room left to prepare the film. Please try again later; nothing is lost.", True),
+    Code.NO_ROOM: Meaning(
+        "There is not enough room to prepare the film; nothing is lost. "
+        "Please try again later; if it happens twice, tell your support team.",
+        True,
+    ),
     Code.TOOL_FAILED: Meaning(f"Preparing the film failed on our side. {TRY_AGAIN}", True),
     Code.NOT_ALLOWED: Meaning(
         "What the family has agreed to does not allow this film to be prepared. "
@@ -90,8 +94,9 @@ class Failure(BaseModel, frozen=True):
 
 
 class MediaFailed(Exception):
-    """Raised by everything here that works on a film."""
+    """Raised by everything here that works on a film. for_now: another attempt, at once, may end otherwise."""
 
-    def __init__(self, code: Code, detail: str, subject: str = "unknown") -> None:
+    def __init__(self, code: Code, detail: str, subject: str = "unknown", *, for_now: bool = True) -> None:
         self.failure = Failure(code=code, detail=detail, subject=subject)
+        self.for_now = for_now and self.failure.retry
         super().__init__(f"{code}: {detail}")

@@ -4,6 +4,7 @@ One file over the usual length: what each kind of job does stands beside the one
 """
 
 import asyncio
+import errno
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,7 +15,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from services.transcoding import look, operations
+from services.transcoding import look, operations, scratch
 from services.transcoding.allowed import allowed
 from services.transcoding.cores import cores
 from services.transcoding.cut import cut
@@ -25,7 +26,6 @@ from services.transcoding.model import SLOTS, Make, Work
 from services.transcoding.pictures import KINDS, pictures, still
 from services.transcoding.plan import Plan, plan
 from services.transcoding.probe import probe
-from services.transcoding.scratch import empty
 from services.transcoding.spare import Spare
 from services.transcoding.staging import stage
 from shared import jobs, telemetry
@@ -66,6 +66,7 @@ PURPOSE, STILLS = "review", "stills"
 ATTEMPTS = 3
 PROGRESS_SECONDS = 0.4  # between two notes of how far it is: ffmpeg is looked at twice a second, and each look counts
 LOOK_SECONDS = 10.0  # that a review film waits for the first look at the recording, at most
+ROOM_SECONDS = 5.0  # between two looks for room in the scratch
 GRACE_SECONDS = 3.0  # between a review film and the end of the first look at it
 MEDIA_TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".png": "image/png"}
 STOPS_FOR_A_WHILE = ("suspended",)  # reasons of a refusal after which the job may go on one day
@@ -102,7 +103,7 @@ class Worker:
         )
 
     async def wipe(self) -> None:
-        await asyncio.to_thread(empty, self.scratch)
+        await asyncio.to_thread(scratch.empty, self.scratch)
 
     async def work(self, job: Job) -> None:
         """One attempt. What it may not do, or not now, is handed back; what it began and did not finish is purged."""
@@ -134,13 +135,21 @@ class Worker:
             await self._fail(job, Failure(code=Code.NOT_ALLOWED, detail=refused.reason))
         except (Unavailable, Forbidden) as away:
             raise HandBack(str(away)) from away
-        except MediaFailed as failed:
-            if failed.failure.retry and job.attempts < ATTEMPTS:
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
                 raise
-            await self._fail(job, failed.failure)
+            await self._failed(job, MediaFailed(Code.NO_ROOM, f"{error.strerror}, while a film was staged"))
+        except MediaFailed as failed:
+            await self._failed(job, failed)
 
     async def give_up(self, job: Job, code: str, detail: str) -> None:
         await self._fail(job, Failure(code=Code.TOOL_FAILED, detail=f"{code}: {detail}"))
+
+    async def _failed(self, job: Job, failed: MediaFailed) -> None:
+        """Raises it, as long as there are attempts that may end otherwise."""
+        if failed.for_now and job.attempts < ATTEMPTS:
+            raise failed
+        await self._fail(job, failed.failure)
 
     async def _fail(self, job: Job, failure: Failure) -> None:
         async with unit_of_work(self.database, job.episode_id) as uow:
@@ -156,9 +165,14 @@ class Worker:
         permit = self._permit(work, read=[recording_id], write={})
         reader = ArtefactReader(self.store, permit, self.buckets.recordings, recording_id)
         length = (await reader.manifest()).length
-        long = length > look.WHOLE
+        short = length <= look.HEAD + look.TAIL
+        self._reserve(look.ROOM)
+        copies = 2 * length + look.ROOM  # what is staged, and what is made of it
+        long = not short and (length > look.WHOLE or not scratch.reserve(self.scratch, copies))
+        if long and work.artefacts:
+            raise HandBack("there is no room for more than its opening", delay=ROOM_SECONDS)
         try:
-            if not work.artefacts and length > look.HEAD + look.TAIL:
+            if not work.artefacts and not short:
                 with telemetry.span("stage"):
                     await reader.copy_ends_to(ends, look.HEAD, look.TAIL)
                 opening = await look.planned_opening(ends, self.jail)
@@ -169,7 +183,7 @@ class Worker:
         except MediaFailed as failed:
             log.info("a film is looked at without an opening: %s", failed)
         if long:
-            return await self._no_look(job, "it is long, and has no opening")
+            return await self._no_look(job, "it is long for the room that there is, and has no opening")
         ends.unlink(missing_ok=True)
         with telemetry.span("stage"):
             await reader.copy_to(source)
@@ -200,8 +214,10 @@ class Worker:
         made = {kind: uuid7() for kind in ("review_film", *KINDS)}
         permit = self._permit(work, read=[work.id], write=made)
         source, film_path = self.scratch / "source", self.scratch / "film.mp4"
+        reader = ArtefactReader(self.store, permit, self.buckets.recordings, work.id)
+        self._reserve(int((await reader.manifest()).length * scratch.FILM))
         with telemetry.span("stage"):
-            await ArtefactReader(self.store, permit, self.buckets.recordings, work.id).copy_to(source)
+            await reader.copy_to(source)
         probed = plan(await probe(source, self.jail))
         if not isinstance(probed, Plan):
             raise MediaFailed(probed.code, probed.detail, probed.subject)
@@ -236,6 +252,16 @@ class Worker:
         await self._seal(permit, artefact_id, out)
         async with unit_of_work(self.database, job.episode_id) as uow:
             await operations.cut(uow, job, frames, artefact_id)
+
+    def _reserve(self, size: int) -> None:
+        """Room in the scratch, before anything is staged. Raises HandBack; MediaFailed where it can never be had.
+
+        Cuts take what is free: they stage the little that they read, and wait for nobody.
+        """
+        if size > (there := scratch.whole(self.scratch)):
+            raise MediaFailed(Code.NO_ROOM, f"{size} bytes of scratch are needed of {there}", for_now=False)
+        if not scratch.reserve(self.scratch, size):
+            raise HandBack(f"{size} bytes of scratch are not to be had now", delay=ROOM_SECONDS)
 
     def _film(self, film_id: UUID) -> Path:
         return self.scratch / f"{film_id}.mp4"
@@ -289,7 +315,7 @@ class Worker:
 
 def main() -> None:
     telemetry.setup("transcoding-worker")
-    settings, scratch = Settings(), ScratchSettings().scratch_folder
+    settings, folders = Settings(), ScratchSettings().scratch_folder
     database = Database(DatabaseSettings(), "transcoding")
     consent = client(PeerSettings().consent_url, ServiceToken(ServiceIdentity().key_file))
     horizon = HorizonSettings()
@@ -307,7 +333,7 @@ def main() -> None:
         permits, buckets = Permits(consent), BucketSettings()
 
         async def slot(name: str, makes: Sequence[Make]) -> None:
-            folder, called = scratch / name, f"{scratch.name}/{name}"
+            folder, called = folders / name, f"{folders.name}/{name}"
             async with AsyncExitStack() as held:
                 spare = await held.enter_async_context(Spare(jail, folder)) if Make.CLIP in makes else None
                 await Worker(database, permits, store, buckets, folder, jail, called, spare, makes).run()

@@ -10,6 +10,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings
 
 from deploy.system import PRODUCT, Kind, Process
+from services.transcoding import look, scratch
 from shared import settings as s
 from tests.contract.deployment.deployed import SECRETS, Deployed, Probe
 
@@ -27,6 +28,7 @@ BY_HAND = {
     ("notification-sender", "smtp-username"),
     ("notification-sender", "smtp-password"),
 }  # production's mail server
+CUTS = 256  # MiB of scratch that are left to them
 SECRET = {(s.DatabaseSettings, "url")}  # beside those that are of type SecretStr
 
 
@@ -156,6 +158,14 @@ def _placed(process: Process, deployed: Deployed, replicas: bool, resources: boo
         yield f"is given {deployed.memory} MiB of memory, {deployed.scratch} of it for scratch"
     if deployed.most_cores != wanted.most_cores or deployed.cores not in (None, wanted.cores):
         yield f"is given {deployed.cores} to {deployed.most_cores} cores"
+
+
+def scratch_needed(longest: int) -> float:
+    """MiB that a worker's slots take together at most, where films of so many bytes are taken in.
+
+    The largest film with what is made of it, the opening of another, and what cuts have read and made.
+    """
+    return (longest * scratch.FILM + look.ROOM) / 1024**2 + CUTS
 
 
 def the_same_horizon(found: Iterable[Deployed]) -> bool:

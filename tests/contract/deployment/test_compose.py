@@ -11,7 +11,7 @@ import pytest
 
 from deploy.system import DATABASES, INFRASTRUCTURE, PRODUCT, STORE_USERS
 from shared.settings import UploadSettings
-from tests.contract.deployment.against import differences, the_same_horizon, value_of
+from tests.contract.deployment.against import differences, scratch_needed, the_same_horizon, value_of
 from tests.contract.deployment.deployed import CHECKOUT, Document, by_compose
 
 
@@ -83,7 +83,7 @@ def test_the_largest_film_and_what_is_made_of_it_fit_a_workers_scratch(composed:
     found = by_compose(composed)
     limits = value_of(UploadSettings, found["upload"].environment, made / "upload")
     assert isinstance(limits, UploadSettings)
-    assert limits.max_bytes * 1.5 <= found["transcoding-worker"].scratch * 1024**2
+    assert scratch_needed(limits.max_bytes) <= found["transcoding-worker"].scratch
 
 
 def _env(name: str, **changed: str | None) -> Callable[[Document], None]:

@@ -16,7 +16,7 @@ from kubernetes_validate import utils
 from deploy.system import PROCESSES, PRODUCT, Kind, Process
 from services.upload.tus import PATHS
 from shared.settings import Environment, Settings, UploadSettings
-from tests.contract.deployment.against import differences, the_same_horizon, value_of
+from tests.contract.deployment.against import differences, scratch_needed, the_same_horizon, value_of
 from tests.contract.deployment.deployed import Deployed, Document, by_kubernetes
 from tests.contract.deployment.reachable import Labels, arrives, leaves, policies
 
@@ -166,7 +166,7 @@ def test_a_workers_scratch_is_named_for_a_pod_that_comes_back(documents: list[Do
         found = by_kubernetes(documents)
         limits = value_of(UploadSettings, found["upload"].environment, made / "upload")
         assert isinstance(limits, UploadSettings)
-        assert limits.max_bytes * 1.5 <= found[process.name].scratch * 1024**2
+        assert scratch_needed(limits.max_bytes) <= found[process.name].scratch
 
 
 def test_a_pod_may_talk_to_what_it_needs_and_to_nobody_else(dev: list[Document]) -> None:

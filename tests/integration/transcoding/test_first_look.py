@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from services.transcoding import look as look_at
 from services.transcoding.failures import Code, MediaFailed
 from services.transcoding.model import Make, look_of
 from services.transcoding.workers import Worker
@@ -137,17 +138,23 @@ async def test_a_first_look_overtaken_at_its_end_is_thrown_away(
 
 
 @pytest.mark.parametrize(
-    ("head", "whole", "frames"), [(0.5, 1, [150, 500]), (0, 1, [500]), (0.5, 0.5, [150]), (0, 0.5, [])]
+    ("head", "whole", "frames"),
+    [(0.5, 1, [150, 500]), (0, 1, [500]), (0.5, 0.5, [150]), (0, 0.5, []), (0.5, 0, [150])],
 )
 async def test_its_opening_comes_before_the_whole(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: float, whole: float, frames: list[int]
 ) -> None:
-    """Of the first bytes and the last, where the index stands. Without it the whole comes alone, unless it is long."""
+    """Of the first bytes and the last, where the index stands. Without it the whole comes alone, unless it is long.
+
+    whole: 0 stands for no limit, and a scratch that has no room for more than an opening.
+    """
     film = films.make(
         tmp_path / "long.mp4", 500, 50, "640x360", encoder=(*films.H264[:4], "-b:v", "8M", *films.H264[6:])
     )
     monkeypatch.setattr("services.transcoding.look.HEAD", int(film.stat().st_size * head))
-    monkeypatch.setattr("services.transcoding.look.WHOLE", int(film.stat().st_size * whole))
+    monkeypatch.setattr("services.transcoding.look.WHOLE", int(film.stat().st_size * (whole or 1)))
+    if not whole:
+        monkeypatch.setattr("services.transcoding.scratch.room", lambda _: look_at.ROOM)
     monkeypatch.setattr("services.transcoding.look.TAIL", 1)
     monkeypatch.setattr("services.transcoding.look.OPENING", 3)
     monkeypatch.setitem(ArtefactWriter.__init__.__kwdefaults__ or {}, "segment_bytes", 256 * 1024)

@@ -1,6 +1,7 @@
 """From a job to what counts, and what is left of an attempt that is refused, loses its lease, fails or dies."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -17,12 +18,12 @@ from sqlalchemy import text
 
 from deploy.local.stack import Stack
 from deploy.local.supervisor import CHECKOUT
-from services.transcoding import operations
+from services.transcoding import operations, scratch
 from services.transcoding.api import Status
-from services.transcoding.failures import MEANINGS, Code, Failure
+from services.transcoding.failures import MEANINGS, Code, Failure, MediaFailed
 from services.transcoding.jailed import Progress
 from services.transcoding.model import Cut, Make
-from services.transcoding.workers import Worker
+from services.transcoding.workers import ATTEMPTS, Worker
 from shared import jobs
 from shared.contracts.transcoding import ClipCut, PreparationFailed, RecordingReady, StillFailed, StillMade
 from shared.database import unit_of_work
@@ -131,6 +132,52 @@ async def test_nothing_is_noted_of_work_that_is_refused(world: World) -> None:
     with pytest.raises(Refused):
         await worker._progress(job, permit)(Progress(2, 10))
     assert (await world.job(recording)).progress["frames"] == 1
+
+
+async def test_a_film_waits_for_room_and_one_that_never_fits_is_refused_at_once(
+    world: World, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording, worker, other = await world.recording(short), world.worker(), world.folder / "other"
+    for folder in (worker.scratch, other):
+        scratch.empty(folder)
+    half = scratch.room(other) // 2
+    monkeypatch.setattr(scratch, "FILM", 1.5 * half / short.stat().st_size)
+    assert scratch.reserve(other, half)
+    job = await jobs.claim(world.database, list(Make), "worker")
+    assert job
+    with pytest.raises(jobs.HandBack):
+        await worker.work(job)
+    assert list(worker.scratch.iterdir()) == []
+    scratch.empty(other)
+    await jobs.hand_back(world.database, job)
+    async with world.working(worker):
+        await world.becomes(recording, "done")
+        monkeypatch.setattr(scratch, "FILM", 2.0 * scratch.whole(other) / short.stat().st_size)
+        failed = await world.becomes(await world.recording(short), "failed")
+    assert (failed.failure["code"], failed.attempts) == ("no_room", 1)
+
+
+async def test_a_scratch_that_is_full_is_no_failure_on_our_side(
+    world: World, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("shared.media_store.ArtefactReader.copy_to", full)
+    recording, worker = await world.recording(short), world.worker()
+    await worker.wipe()
+    for attempt in (1, ATTEMPTS):
+        await world.sql("UPDATE jobs SET attempts = :before", before=attempt - 1)
+        job = await jobs.claim(world.database, list(Make), "worker")
+        assert job
+        if attempt < ATTEMPTS:
+            with pytest.raises(MediaFailed, match="no_room"):
+                await worker.work(job)
+            await jobs.hand_back(world.database, job, delay=0)
+        else:
+            await worker.work(job)
+    assert (await world.job(recording)).failure["code"] == "no_room"
+    assert await world.told() == [PreparationFailed(recording_id=recording, code="no_room", retryable=True)]
 
 
 async def test_what_was_refused_is_tried_again_anew_and_closes_well(world: World, short: Path) -> None:
