@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -32,6 +33,7 @@ from shared.media_store import NewArtefact, Refused, StandingPermit, Store
 from shared.settings import HorizonSettings
 from tests import films
 from tests.integration.transcoding.world import World, store_settings
+from tests.patience import PATIENCE_SECONDS
 
 
 def children() -> set[int]:
@@ -266,6 +268,55 @@ async def test_a_killed_workers_job_is_taken_up_by_another_and_its_scratch_wiped
         while (await world.job(recording)).scratch:
             await asyncio.sleep(0.05)
     assert list((scratch / "films").iterdir()) == []
+
+
+PROMISED = timedelta(seconds=15)
+CLAIMS = (
+    "CREATE TABLE claims (worker text NOT NULL, at timestamptz NOT NULL)",
+    """CREATE FUNCTION claimed() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN INSERT INTO claims VALUES (NEW.worker, clock_timestamp()); RETURN NEW; END $$""",
+    """CREATE TRIGGER claimed BEFORE UPDATE OF attempts ON jobs FOR EACH ROW WHEN (NEW.attempts > OLD.attempts)
+    EXECUTE FUNCTION claimed()""",
+)
+
+
+async def test_a_killed_workers_job_is_taken_up_within_15_seconds_where_there_is_another(
+    world: World, stack: Stack, short: Path, long: Path
+) -> None:
+    """By the database's clock, from the kill to the claim, and not before the lease has run out."""
+    for statement in CLAIMS:
+        await world.sql(statement)
+    late = 0.0
+
+    async def machine() -> None:
+        """By how much it comes late itself: to wake up and ask the database, as who takes up a job does."""
+        nonlocal late
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + 0.1
+            await asyncio.sleep(0.1)
+            await world.row("SELECT 1")
+            late = max(late, loop.time() - due)
+
+    async with _process(world, stack, world.folder / "one") as one, asyncio.timeout(2 * PATIENCE_SECONDS):
+        recording = await world.recording(long)
+        while not (at_it := _ffmpeg_under(one.pid)):
+            await asyncio.sleep(0.02)
+        for program in at_it:
+            program.suspend()  # it does not end by itself
+        async with _process(world, stack, world.folder / "two"):
+            await world.becomes(await world.recording(short), "done")  # by the other, which has nothing to do now
+            beside = asyncio.create_task(machine())
+            killed = (await world.row("SELECT clock_timestamp()"))[0]
+            one.kill()
+            await one.wait()
+            leased_until = (await world.job(recording)).leased_until
+            while (job := await world.job(recording)).attempts < 2:
+                await asyncio.sleep(0.1)
+            beside.cancel()
+    taken_up = (await world.row("SELECT at FROM claims WHERE worker = 'two/films' ORDER BY at DESC")).at
+    assert job.worker == "two/films"
+    assert leased_until <= taken_up <= killed + PROMISED + timedelta(seconds=late)
 
 
 async def test_a_clip_does_not_wait_for_a_film(world: World, stack: Stack, short: Path, long: Path) -> None:
