@@ -22,7 +22,7 @@ class CannotRetry(Conflict):
 
 
 class Progress(BaseModel):
-    """Pictures done, of those expected; `fraction` from 0 to 1."""
+    """Pictures coded, of those expected; `fraction` from 0 to 1: of all that the job does, to its last byte stored."""
 
     frames: int
     of: int

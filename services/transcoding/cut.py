@@ -14,6 +14,8 @@ from services.transcoding.spare import Spare, work
 
 log = logging.getLogger(__name__)
 
+MOST_THREADS = 2  # of a cut: to code the dozen pictures at an edge, more are of no use
+
 Ranges: TypeAlias = Sequence[tuple[Path, int, int]]
 Bring: TypeAlias = Callable[[Path, int, int], Awaitable[None]]
 """Has the bytes [first, end) of a film written where they belong in its file, which is as long as the film."""
@@ -93,7 +95,7 @@ async def _smartly(
             raise MediaFailed(Code.TOOL_FAILED, f"it needs what there is none of: {words}: {error}") from None
 
     await work(
-        _words(ranges, making),
+        [str(min(MOST_THREADS, jail.threads or MOST_THREADS)), *_words(ranges, making)],
         _limits(frames),
         jail,
         reads=films,

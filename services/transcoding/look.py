@@ -17,7 +17,7 @@ MIB = 1024 * 1024
 HEAD, TAIL = 40 * MIB, 8 * MIB  # of the film, for its opening: the pictures, and the index, which a phone writes last
 OPENING = 12  # seconds, at most
 ROOM = 2 * (HEAD + TAIL + 16 * MIB)  # for an opening: its bytes, what else is in their segments, and the copy
-WHOLE = 1536 * MIB  # of what is longer there is an opening alone: a copy of an hour is in the way of clips for minutes
+WHOLE = 1536 * MIB  # of what is longer there is an opening alone: a copy of an hour keeps other looks waiting
 SPARE = 0.8  # of HEAD: pictures are not all of one size
 
 

@@ -75,5 +75,5 @@ class Work:
 # a clip, a still and a first look are waited for at the screen, a film is not
 PRIORITY = {Make.CLIP: 20, Make.STILL: 20, Make.FIRST_LOOK: 15, Make.REEL: 10, Make.REVIEW_FILM: 0}
 
-SLOTS = {"films": (Make.REVIEW_FILM,), "cuts": tuple(make for make in Make if make is not Make.REVIEW_FILM)}
-"""A worker does two things at once, minutes of work in one slot, seconds in the other: no clip waits for a film."""
+SLOTS = {"films": (Make.REVIEW_FILM,), "looks": (Make.FIRST_LOOK,), "cuts": (Make.CLIP, Make.STILL, Make.REEL)}
+"""A worker does a thing in each at once: a clip, which takes a second, waits for no film, nor for a look at one."""

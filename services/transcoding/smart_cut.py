@@ -1,4 +1,4 @@
-"""main(OUT, FILM, FIRST, END[, FILM, FIRST, END ...]): frames [first, end) of our films, joined in OUT. Jailed.
+"""main(THREADS, OUT, FILM, FIRST, END[, FILM, FIRST, END ...]): frames [first, end) of our films, joined. Jailed.
 
 Whole GOPs are copied; at the edges, pictures are coded anew under the very headers of the film (`stitchable=1` makes
 them independent of the quality). So every frame is exact, nearly all are bit for bit the film's, and none outside the
@@ -84,7 +84,8 @@ class Range(NamedTuple):
         return self.film.streams.video[0]
 
 
-def main(out: str, *words: str) -> None:
+def main(threads: str, out: str, *words: str) -> None:
+    X264["threads"] = threads
     opened: dict[str, tuple[InputContainer, InputContainer]] = {}
     ranges = []
     for name, first, end in zip(words[::3], words[1::3], words[2::3], strict=True):
@@ -291,7 +292,7 @@ def encoder_for(stream: VideoStream) -> VideoCodecContext:
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = stream.width, stream.height, "yuv420p"
     encoder.framerate, encoder.time_base = rate_of(stream), 1 / rate_of(stream)
-    encoder.options, encoder.thread_count = X264, 2
+    encoder.options = X264
     encoder.flags |= GLOBAL_HEADER
     encoder.open()
     return encoder

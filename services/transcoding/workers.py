@@ -6,9 +6,9 @@ One file over the usual length: what each kind of job does stands beside the one
 import asyncio
 import errno
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -17,20 +17,20 @@ from uuid_utils.compat import uuid7
 
 from services.transcoding import look, operations, scratch
 from services.transcoding.allowed import allowed
-from services.transcoding.cores import cores
+from services.transcoding.cores import Share, cores
 from services.transcoding.cut import cut
 from services.transcoding.failures import Code, Failure, MediaFailed
 from services.transcoding.film import review_film
-from services.transcoding.jailed import Jail, Progress, assert_floor
+from services.transcoding.jailed import Jail, assert_floor
 from services.transcoding.model import SLOTS, Make, Work
 from services.transcoding.pictures import KINDS, pictures, still
 from services.transcoding.plan import Plan, plan
 from services.transcoding.probe import probe
 from services.transcoding.spare import Spare
 from services.transcoding.staging import stage
+from services.transcoding.telling import Stage, Stand, Telling, nowhere
 from shared import jobs, telemetry
 from shared.database import Database, unit_of_work
-from shared.failpoints import Failpoint, reach
 from shared.http import client, create_app, lives, run
 from shared.identity import ServiceToken, load_keys
 from shared.jobs import HandBack, Job, LeaseLost
@@ -64,9 +64,9 @@ log = logging.getLogger(__name__)
 
 PURPOSE, STILLS = "review", "stills"
 ATTEMPTS = 3
-PROGRESS_SECONDS = 0.4  # between two notes of how far it is: ffmpeg is looked at twice a second, and each look counts
 LOOK_SECONDS = 10.0  # that a review film waits for the first look at the recording, at most
 ROOM_SECONDS = 5.0  # between two looks for room in the scratch
+LOOK_STAGES = (Stage.STAGING, Stage.CODING, Stage.SEALING)
 GRACE_SECONDS = 3.0  # between a review film and the end of the first look at it
 MEDIA_TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".png": "image/png"}
 STOPS_FOR_A_WHILE = ("suspended",)  # reasons of a refusal after which the job may go on one day
@@ -84,6 +84,7 @@ class Worker:
     scratch: Path
     jail: Jail
     name: str
+    share: Share = field(default_factory=lambda: Share(cores()))  # one for all slots of a process
     spare: Spare | None = None  # for clips and reels: somebody waits for those at the screen
     makes: Sequence[Make] = tuple(Make)
 
@@ -120,13 +121,15 @@ class Worker:
             raise HandBack("its first look comes first", delay=0.5)
         try:
             await self._sweep(work, abandoned)
-            match work.make:
-                case Make.FIRST_LOOK:
-                    await self._look(job, work)
-                case Make.REVIEW_FILM:
-                    await self._prepare(job, work)
-                case Make.CLIP | Make.REEL | Make.STILL:
-                    await self._cut(job, work)
+            with self.share.threads(film=work.make is Make.REVIEW_FILM) as threads:
+                jail = replace(self.jail, threads=threads)
+                match work.make:
+                    case Make.FIRST_LOOK:
+                        await self._look(job, work, jail)
+                    case Make.REVIEW_FILM:
+                        await self._prepare(job, work, jail)
+                    case Make.CLIP | Make.REEL | Make.STILL:
+                        await self._cut(job, work, jail)
         except Refused as refused:
             if refused.reason in STOPS_FOR_A_WHILE:
                 raise HandBack(f"refused: {refused.reason}", pause=True) from refused
@@ -155,7 +158,7 @@ class Worker:
         async with unit_of_work(self.database, job.episode_id) as uow:
             await operations.failed(uow, job, failure)
 
-    async def _look(self, job: Job, work: Work) -> None:
+    async def _look(self, job: Job, work: Work, jail: Jail) -> None:
         """Something to look at until the review film is there; by then this job only sweeps it away."""
         [recording_id], source, ends = work.made_from, self.scratch / "source", self.scratch / "ends"
         telemetry.note(recording=recording_id, job=job.id, episode=job.episode_id)
@@ -164,6 +167,7 @@ class Worker:
                 return await self._no_look(job, "the review film is there")
         permit = self._permit(work, read=[recording_id], write={})
         reader = ArtefactReader(self.store, permit, self.buckets.recordings, recording_id)
+        telling = self._telling(job, permit, *LOOK_STAGES)
         length = (await reader.manifest()).length
         short = length <= look.HEAD + look.TAIL
         self._reserve(look.ROOM)
@@ -175,9 +179,10 @@ class Worker:
             if not work.artefacts and not short:
                 with telemetry.span("stage"):
                     await reader.copy_ends_to(ends, look.HEAD, look.TAIL)
-                opening = await look.planned_opening(ends, self.jail)
+                opening = await look.planned_opening(ends, jail)
                 last = long or not opening.copied
-                await self._show(job, work, ends, opening, last=last)
+                told = telling if last else Telling(nowhere, *LOOK_STAGES)  # more is to come
+                await self._show(job, work, ends, opening, jail, told, last=last)
                 if last:
                     return
         except MediaFailed as failed:
@@ -186,19 +191,22 @@ class Worker:
             return await self._no_look(job, "it is long for the room that there is, and has no opening")
         ends.unlink(missing_ok=True)
         with telemetry.span("stage"):
-            await reader.copy_to(source)
-        if isinstance(planned := await look.planned(source, self.jail), str):
+            await reader.copy_to(source, telling.staged)
+        if isinstance(planned := await look.planned(source, jail), str):
             return await self._no_look(job, planned)
-        await self._show(job, work, source, planned, last=True)
+        await self._show(job, work, source, planned, jail, telling, last=True)
 
-    async def _show(self, job: Job, work: Work, source: Path, planned: look.Look, *, last: bool) -> None:
+    async def _show(
+        self, job: Job, work: Work, source: Path, planned: look.Look, jail: Jail, telling: Telling, *, last: bool
+    ) -> None:
         look_id, out = uuid7(), self.scratch / "look.mp4"
         permit = self._permit(work, read=[], write={Make.FIRST_LOOK.value: look_id})
         with telemetry.span("copy"):
             async with allowed(permit):
-                await look.first_look(source, planned, out, self._progress(job, permit), self.jail)
+                await look.first_look(source, planned, out, telling.coded, jail)
         await self._note(job, [look_id])
-        await self._seal(permit, look_id, out)
+        telling.to_seal([out])
+        await self._seal(permit, look_id, out, telling)
         try:
             async with unit_of_work(self.database, job.episode_id) as uow:
                 await operations.looked(uow, job, planned.plan, look_id, last=last)
@@ -209,34 +217,39 @@ class Worker:
         async with unit_of_work(self.database, job.episode_id) as uow:
             await operations.no_look(uow, job, why)
 
-    async def _prepare(self, job: Job, work: Work) -> None:
+    async def _prepare(self, job: Job, work: Work, jail: Jail) -> None:
         telemetry.note(recording=work.id, job=job.id, episode=job.episode_id)
         made = {kind: uuid7() for kind in ("review_film", *KINDS)}
         permit = self._permit(work, read=[work.id], write=made)
         source, film_path = self.scratch / "source", self.scratch / "film.mp4"
         reader = ArtefactReader(self.store, permit, self.buckets.recordings, work.id)
         self._reserve(int((await reader.manifest()).length * scratch.FILM))
+        telling = self._telling(job, permit, *Stage)
         with telemetry.span("stage"):
-            await reader.copy_to(source)
-        probed = plan(await probe(source, self.jail))
+            await reader.copy_to(source, telling.staged)
+        probed = plan(await probe(source, jail))
         if not isinstance(probed, Plan):
             raise MediaFailed(probed.code, probed.detail, probed.subject)
         with telemetry.span("transcode"):
             async with allowed(permit):
-                film = await review_film(source, probed, film_path, self._progress(job, permit), self.jail)
-                files = {"review_film": film_path, **await pictures(film_path, film, self.scratch, self.jail)}
+                film = await review_film(source, probed, film_path, telling.coded, jail)
+                await telling.tell(Stage.PICTURES, 0, 1)
+                files = {"review_film": film_path, **await pictures(film_path, film, self.scratch, jail)}
+                await telling.tell(Stage.PICTURES, 1, 1)
         await self._note(job, list(made.values()))
+        telling.to_seal(files.values())
         for kind, path in files.items():
-            await self._seal(permit, made[kind], path)
+            await self._seal(permit, made[kind], path, telling)
         async with unit_of_work(self.database, job.episode_id) as uow:
             await operations.prepared(uow, job, probed, film, made)
 
-    async def _cut(self, job: Job, work: Work) -> None:
+    async def _cut(self, job: Job, work: Work, jail: Jail) -> None:
         telemetry.note(job=job.id, episode=job.episode_id)
         artefact_id, out = uuid7(), self.scratch / ("still.jpg" if work.make is Make.STILL else "cut.mp4")
         films = list(dict.fromkeys(UUID(part["film_id"]) for part in work.cuts))
         permit = self._permit(work, read=films, write={work.make.value: artefact_id})
         readers = {self._film(id): ArtefactReader(self.store, permit, self.buckets.renditions, id) for id in films}
+        telling = self._telling(job, permit, Stage.CODING, Stage.SEALING)  # what it reads is brought as it is cut
         with telemetry.span("stage"):
             bring = await stage(readers)
         ranges = [(self._film(UUID(part["film_id"])), part["first"], part["end"]) for part in work.cuts]
@@ -245,11 +258,12 @@ class Worker:
                 if work.make is Make.STILL:
                     [(film, frame, _)] = ranges
                     await bring(film, 0, film.stat().st_size)
-                    frames = await still(film, frame, out, self.jail)
+                    frames = await still(film, frame, out, jail)
                 else:
-                    frames = (await cut(ranges, out, self._progress(job, permit), self.jail, self.spare, bring)).frames
+                    frames = (await cut(ranges, out, telling.coded, jail, self.spare, bring)).frames
         await self._note(job, [artefact_id])
-        await self._seal(permit, artefact_id, out)
+        telling.to_seal([out])
+        await self._seal(permit, artefact_id, out, telling)
         async with unit_of_work(self.database, job.episode_id) as uow:
             await operations.cut(uow, job, frames, artefact_id)
 
@@ -273,35 +287,31 @@ class Worker:
         purpose = STILLS if work.make is Make.STILL else PURPOSE
         return self.permits.standing(purpose, work.on_behalf_of, read=read, write=new)
 
-    def _progress(self, job: Job, permit: StandingPermit) -> Callable[[Progress], Awaitable[None]]:
-        """Writes down how far it is, at most every second and at the end; after a refusal, nothing more."""
-        loop = asyncio.get_running_loop()
-        told = -PROGRESS_SECONDS
+    def _telling(self, job: Job, permit: StandingPermit, *stages: Stage) -> Telling:
+        """Writes down how far the job is; after a refusal, nothing more."""
 
-        async def tell(progress: Progress) -> None:
-            nonlocal told
-            await reach(Failpoint.MID_TRANSCODE)
-            if loop.time() - told < PROGRESS_SECONDS and progress.fraction < 1:
-                return
-            told = loop.time()
+        async def write(stand: Stand) -> None:
             await permit.current()
             with telemetry.quietly():
-                stand = {"frames": progress.frames, "of": progress.expected, "fraction": round(progress.fraction, 3)}
                 await jobs.progress(self.database, job, stand)
 
-        return tell
+        return Telling(write, *stages)
 
     async def _note(self, job: Job, artefact_ids: list[UUID]) -> None:
         async with unit_of_work(self.database, job.episode_id) as uow:
             await operations.began(uow, job, artefact_ids)
 
-    async def _seal(self, permit: StandingPermit, artefact_id: UUID, path: Path) -> None:
+    async def _seal(self, permit: StandingPermit, artefact_id: UUID, path: Path, telling: Telling) -> None:
+        size = 0
         with telemetry.span("seal", artefact=artefact_id):
             async with ArtefactWriter(self.store, permit, self.buckets.renditions, artefact_id) as writer:
                 with path.open("rb") as file:
                     while piece := await asyncio.to_thread(file.read, 1024 * 1024):
                         await writer.write(piece)
+                        size += len(piece)
+                        await telling.sealed(len(piece))
                 await writer.finish(MEDIA_TYPES[path.suffix])
+        await telling.sealed(size)
 
     async def _sweep(self, work: Work, artefact_ids: list[UUID]) -> None:
         """Purge what earlier attempts began and did not finish."""
@@ -329,14 +339,13 @@ def main() -> None:
 
     async def work() -> None:
         jail = await assert_floor(development=settings.environment is Environment.DEVELOPMENT)
-        jail = replace(jail, threads=cores())
-        permits, buckets = Permits(consent), BucketSettings()
+        permits, buckets, share = Permits(consent), BucketSettings(), Share(cores())
 
         async def slot(name: str, makes: Sequence[Make]) -> None:
             folder, called = folders / name, f"{folders.name}/{name}"
             async with AsyncExitStack() as held:
                 spare = await held.enter_async_context(Spare(jail, folder)) if Make.CLIP in makes else None
-                await Worker(database, permits, store, buckets, folder, jail, called, spare, makes).run()
+                await Worker(database, permits, store, buckets, folder, jail, called, share, spare, makes).run()
 
         async with asyncio.TaskGroup() as slots:
             for name, makes in SLOTS.items():

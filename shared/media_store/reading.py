@@ -4,11 +4,11 @@ import asyncio
 import hashlib
 import os
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 from uuid import UUID
 
 from shared.media_store.errors import Tampered
@@ -16,6 +16,8 @@ from shared.media_store.manifest import Manifest
 from shared.media_store.permits import AnyPermit, Permit, under
 from shared.media_store.sealing import BLOCK, Bytes, Key, Segment, sealed_range, unseal, unseal_range
 from shared.media_store.store import Store, object_name
+
+Told: TypeAlias = Callable[[int, int], Awaitable[None]]
 
 
 class ArtefactReader:
@@ -52,10 +54,13 @@ class ArtefactReader:
                 await self._permit.current()  # whoever takes the pieces may be slow
                 yield bytes(plain[position : position + BLOCK])
 
-    async def copy_to(self, path: Path) -> None:
-        """All of it to a new file, readable by this user alone, hashes checked; no file is left when this raises."""
+    async def copy_to(self, path: Path, told: Told | None = None) -> None:
+        """All of it to a new file, readable by this user alone, hashes checked; no file is left when this raises.
+
+        told: of the bytes that have been fetched, and of how many; what it raises ends the copy.
+        """
         with _created(path) as file:
-            await self._check(file.write)
+            await self._check(file.write, told)
 
     async def copy_ends_to(self, path: Path, head: int, tail: int) -> None:
         """The first and the last so many bytes, and what else is in their segments, to a new file as long as the whole.
@@ -119,9 +124,10 @@ class ArtefactReader:
             await asyncio.gather(*under_way, return_exceptions=True)
         return whole.digest()
 
-    async def _check(self, take: Callable[[Bytes], object] | None = None) -> None:
+    async def _check(self, take: Callable[[Bytes], object] | None = None, told: Told | None = None) -> None:
         manifest = await self.manifest()
-        if await self.digest(manifest.segments, take) != manifest.sha256:
+        segments = _telling(manifest, told) if told else manifest.segments
+        if await self.digest(segments, take) != manifest.sha256:
             raise Tampered("the whole is not what the manifest says")
 
     async def _fetch_manifest(self, permit: Permit) -> bytearray:
@@ -143,6 +149,15 @@ class ArtefactReader:
         grant = permit.artefacts[self._artefact_id]
         name = object_name(grant.episode_id, self._artefact_id, segment_id)
         return grant.key, await self._store.get(self._bucket, name, permit, first, last)
+
+
+async def _telling(manifest: Manifest, told: Told) -> AsyncGenerator[Segment, None]:
+    """Its segments; whoever asks for the next has fetched the one before."""
+    fetched = 0
+    for segment in manifest.segments:
+        yield segment
+        fetched += segment.length
+        await told(fetched, manifest.length)
 
 
 async def _each(segments: Iterable[Segment] | AsyncIterable[Segment]) -> AsyncGenerator[Segment, None]:

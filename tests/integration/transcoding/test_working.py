@@ -21,15 +21,17 @@ from deploy.local.stack import Stack
 from deploy.local.supervisor import CHECKOUT
 from services.transcoding import operations, scratch
 from services.transcoding.api import Status
+from services.transcoding.cores import Share, cores
 from services.transcoding.failures import MEANINGS, Code, Failure, MediaFailed
 from services.transcoding.jailed import Progress
-from services.transcoding.model import Cut, Make
+from services.transcoding.model import Cut, Make, look_of
+from services.transcoding.telling import WEIGHTS, Stage, Telling
 from services.transcoding.workers import ATTEMPTS, Worker
 from shared import jobs
 from shared.contracts.transcoding import ClipCut, PreparationFailed, RecordingReady, StillFailed, StillMade
 from shared.database import unit_of_work
 from shared.identity import Identity, Role
-from shared.media_store import NewArtefact, Refused, StandingPermit, Store
+from shared.media_store import ArtefactWriter, NewArtefact, Refused, StandingPermit, Store
 from shared.settings import HorizonSettings
 from tests import films
 from tests.integration.transcoding.world import World, store_settings
@@ -99,7 +101,7 @@ async def test_a_refusal_in_the_middle_stops_everything(world: World, long: Path
     recording, before = await world.recording(long), children()
     async with world.working():
         async with asyncio.timeout(60):
-            while (await world.job(recording)).progress is None:
+            while not ((await world.job(recording)).progress or {}).get("frames"):
                 await asyncio.sleep(0.02)
         for pid in (at_it := children() - before):
             os.kill(pid, signal.SIGSTOP)  # ffmpeg, which from now on tells nothing and does not end by itself
@@ -127,12 +129,12 @@ async def test_nothing_is_noted_of_work_that_is_refused(world: World) -> None:
     assert job
     new = [NewArtefact(uuid4(), world.episode, "review_film")]
     permit = worker.permits.standing("review", world.practitioner, write=new)
-    await worker._progress(job, permit)(Progress(1, 10))
+    await worker._telling(job, permit, Stage.CODING).coded(Progress(1, 10))
     assert (await world.job(recording)).progress["frames"] == 1
     held, world.giver.refusing = await permit.current(), "no_consent"
     permit.drop(held)
     with pytest.raises(Refused):
-        await worker._progress(job, permit)(Progress(2, 10))
+        await worker._telling(job, permit, Stage.CODING).coded(Progress(2, 10))
     assert (await world.job(recording)).progress["frames"] == 1
 
 
@@ -182,6 +184,34 @@ async def test_a_scratch_that_is_full_is_no_failure_on_our_side(
     assert await world.told() == [PreparationFailed(recording_id=recording, code="no_room", retryable=True)]
 
 
+async def test_all_that_a_job_does_is_told_of_in_one_number_that_rises_to_its_end(
+    world: World, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.transcoding.telling.SECONDS", 0.0)  # the machine may be quick
+    monkeypatch.setitem(ArtefactWriter.__init__.__kwdefaults__ or {}, "segment_bytes", 64 * 1024)
+    for statement in STANDS:
+        await world.sql(statement)
+    recording, clip = await world.recording(short), uuid4()
+    async with world.working():
+        await world.becomes(recording, "done")
+        film = (await world.made(recording))["review_film"]
+        await world.ask(Make.CLIP, clip, [recording], [Cut(recording, film, 10, 30)])
+        await world.becomes(clip, "done")
+    for id, stages in ((recording, list(Stage)), (clip, [Stage.CODING, Stage.SEALING])):
+        async with world.database.sessions() as session:
+            told = text("SELECT stand FROM stands WHERE job = :job ORDER BY at")
+            stands = list(await session.scalars(told, {"job": (await world.job(id)).id}))
+        fractions = [stand["fraction"] for stand in stands]
+        assert fractions == sorted(fractions) and fractions[-1] == 1
+        assert fractions.count(1) == 1  # and not before the last byte is stored and read back
+        whole, done = sum(WEIGHTS[stage] for stage in stages), 0
+        for stage in stages:
+            done += WEIGHTS[stage]
+            assert [one for one in fractions if (done - WEIGHTS[stage]) / whole < one <= done / whole], stage
+        assert [stand["frames"] for stand in stands] == sorted(stand["frames"] for stand in stands)
+    assert stands[-1]["frames"] == 20
+
+
 async def test_what_was_refused_is_tried_again_anew_and_closes_well(world: World, short: Path) -> None:
     recording = await world.recording(short)
     registered = [set(world.giver.episodes)]
@@ -216,13 +246,22 @@ async def test_an_attempt_without_the_store_is_none_even_where_another_left_some
     assert left not in await world.stored() and await world.row("SELECT * FROM attempts") is None
 
 
+STANDS = (
+    "CREATE TABLE stands (job uuid, stand jsonb, at bigserial)",
+    """CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN INSERT INTO stands VALUES (NEW.id, NEW.progress); RETURN NEW; END $$""",
+    """CREATE TRIGGER told BEFORE UPDATE OF progress ON jobs FOR EACH ROW
+    WHEN (jsonb_typeof(NEW.progress) = 'object') EXECUTE FUNCTION told()""",
+)
+
+
 class Loser(Worker):
     """Loses its lease when all its artefacts are in the store and it is about to say so; once."""
 
     lost = False
 
-    async def _seal(self, permit: StandingPermit, artefact_id: UUID, path: Path) -> None:
-        await super()._seal(permit, artefact_id, path)
+    async def _seal(self, permit: StandingPermit, artefact_id: UUID, path: Path, telling: Telling) -> None:
+        await super()._seal(permit, artefact_id, path, telling)
         if path.name == "waveform.png" and not Loser.lost:
             Loser.lost = True
             taken = "UPDATE jobs SET token = gen_random_uuid(), leased_until = now() - interval '1 second'"
@@ -319,20 +358,31 @@ async def test_a_killed_workers_job_is_taken_up_within_15_seconds_where_there_is
     assert leased_until <= taken_up <= killed + PROMISED + timedelta(seconds=late)
 
 
-async def test_a_clip_does_not_wait_for_a_film(world: World, stack: Stack, short: Path, long: Path) -> None:
+async def test_a_clip_waits_for_no_film_and_for_no_look_at_one(
+    world: World, stack: Stack, short: Path, tmp_path: Path
+) -> None:
+    coded = films.make(tmp_path / "old.mp4", 1500, 50, encoder=("-c:v", "mpeg4", "-q:v", "5"))  # so its look is, too
     recording = await world.recording(short)
     async with world.working():
         await world.becomes(recording, "done")
     film = (await world.made(recording))["review_film"]
-    async with _process(world, stack, world.folder / "both") as process, asyncio.timeout(120):
-        other = await world.recording(long)
-        while not (at_it := _ffmpeg_under(process.pid)):
-            await asyncio.sleep(0.02)
-        for one in at_it:
-            one.suspend()  # and it does not end by itself
+    async with _process(world, stack, world.folder / "both") as process, asyncio.timeout(2 * PATIENCE_SECONDS):
+        other, at_it = await world.recording(coded), list[psutil.Process]()
+        for begun in (1, 2):
+            while len(at_it) < begun:
+                await asyncio.sleep(0.02)
+                for one in set(_ffmpeg_under(process.pid)) - set(at_it):
+                    one.suspend()  # and it does not end by itself
+                    at_it.append(one)
+            if begun == 1:
+                await world.ask(Make.FIRST_LOOK, look_of(other), [other])
         await world.ask(Make.CLIP, (clip := uuid4()), [recording], [Cut(recording, film, 10, 30)])
         await world.becomes(clip, "done")
-        assert (await world.job(other)).state == "running"
+        assert {(await world.job(one)).state for one in (other, look_of(other))} == {"running"}
+        words = [one.cmdline() for one in at_it]
+        threads = [int(said[said.index("-threads") + 1]) for said in words]
+        with (share := Share(cores())).threads(film=True) as whole, share.threads(film=False) as beside:
+            assert threads == [whole, beside]
 
 
 def _ffmpeg_under(pid: int) -> list[psutil.Process]:
