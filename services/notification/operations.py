@@ -85,14 +85,6 @@ async def preparation_failed(uow: UnitOfWork, recording_id: UUID, retryable: boo
         await owe(uow, Template.NEEDS_A_PERSON, recording_id, cause)
 
 
-async def not_received(uow: UnitOfWork, recording_id: UUID, filmed_by: UUID | None, cause: UUID) -> None:
-    """Who filmed has the only copy; the team lead is told where the event is older than that it names them."""
-    if filmed_by:
-        await owe(uow, Template.NOT_RECEIVED, recording_id, cause, filmed_by)
-    else:
-        await owe(uow, Template.NEEDS_A_PERSON, recording_id, cause)
-
-
 async def assign(uow: UnitOfWork, recording_id: UUID, person_id: UUID) -> None:
     """The recording's review task is this person's; what waits for whoever has it waits no longer."""
     row = {"recording_id": recording_id, "episode_id": uow.episode_id, "person_id": person_id}
@@ -136,10 +128,11 @@ async def address(uow: UnitOfWork, delivery: Delivery, now: datetime) -> Contact
     if point is None:
         await cannot_be_sent(uow, delivery, Failure.NO_SAFE_CONTACT_POINT)
         return None
-    needs = await people.needs_of(uow.session, [delivery.person_id] if delivery.person_id else [])
-    if not all(one.met_by_mail for one in needs.values()):
-        await cannot_be_sent(uow, delivery, Failure.NOT_BY_MAIL)
-        return None
+    if delivery.audience is Audience.FAMILY and delivery.person_id:
+        needs = await people.needs_of(uow.session, [delivery.person_id])
+        if not all(one.met_by_mail for one in needs.values()):
+            await cannot_be_sent(uow, delivery, Failure.NOT_BY_MAIL)
+            return None
     safe = point.next_safe(now)
     return point if safe <= now else safe
 
@@ -262,15 +255,18 @@ async def close(uow: UnitOfWork) -> None:
 
 
 async def _still_reached(uow: UnitOfWork) -> bool:
-    """Whether a word is owed to the family, by this episode or another, or it has agreed again meanwhile."""
+    """Whether a word is owed to the family, or will be, by whichever episode; or it has agreed again meanwhile."""
     await lock(uow.session, uow.family_id, uow.family_id)  # else two that close at once leave it to each other
     owed = (deliveries.c.audience == Audience.FAMILY) & deliveries.c.state.in_(OWED)
     again = (episodes.c.id != uow.family_id) & episodes.c.ended_at.is_(None)
-    either = or_(
+    told = exists().where(deliveries.c.about == open_erasures.c.id, deliveries.c.template == Template.REQUEST_COMPLETE)
+    goes_on = (open_erasures.c.episode_id == episodes.c.id) & open_erasures.c.recording_id.is_(None) & ~told
+    any_of_them = or_(
         exists().where(deliveries.c.family_id == uow.family_id, owed),
         exists().where(episodes.c.family_id == uow.family_id, again),
+        exists().where(episodes.c.family_id == uow.family_id, goes_on),
     )
-    return await uow.session.scalar(select(either)) or False
+    return await uow.session.scalar(select(any_of_them)) or False
 
 
 @asynccontextmanager

@@ -36,9 +36,12 @@ def cause(uow: Uow) -> UUID:
 
 @events.on(RecordingRejected)
 async def recording_rejected(event: RecordingRejected, uow: Uow) -> None:
-    """A copy that proves damaged, and an upload that is given up days later, are told: no page need be open then."""
-    if event.code not in SEEN:
-        await operations.not_received(uow, event.recording_id, event.filmed_by, cause(uow))
+    """A copy that proves damaged, and an upload that is given up days later, are told: no page need be open then.
+
+    Who filmed has the only copy. Of events older than that they name somebody the work list tells alone.
+    """
+    if event.filmed_by and event.code not in SEEN:
+        await operations.owe(uow, Template.NOT_RECEIVED, event.recording_id, cause(uow), event.filmed_by)
 
 
 @events.on(RecordingReady)

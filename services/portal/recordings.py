@@ -113,6 +113,7 @@ def routes() -> Router:
                 errors["principle"] = "Choose the principle that you see in it"
             wanting(errors)
             clip = {
+                "watched": text(form, "watched") or None,
                 "first": first,
                 "end": (last or 0) + 1,
                 "name": text(form, "name"),

@@ -28,7 +28,7 @@ def whole(folder: Path) -> int:
 
 def room(folder: Path) -> int:
     """Bytes that a job may take in this folder: what is free, less what others of this process may yet come to take."""
-    yet = (max(0, size - _taken(other)) for other, size in _reserved.items() if other != folder)
+    yet = (max(0, size - _taken(other)) for other, size in list(_reserved.items()) if other != folder)
     return shutil.disk_usage(folder).free - sum(yet)
 
 

@@ -1,4 +1,4 @@
-"""How far a job is: one number over all that it does, which never falls and is 1 only when the last byte is kept."""
+"""How far an attempt is: one number over all that it does, never falling, and 1 only when the last byte is kept."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable

@@ -220,10 +220,11 @@ class Worker:
     async def _prepare(self, job: Job, work: Work, jail: Jail) -> None:
         telemetry.note(recording=work.id, job=job.id, episode=job.episode_id)
         made = {kind: uuid7() for kind in ("review_film", *KINDS)}
-        permit = self._permit(work, read=[work.id], write=made)
         source, film_path = self.scratch / "source", self.scratch / "film.mp4"
-        reader = ArtefactReader(self.store, permit, self.buckets.recordings, work.id)
+        reading = self._permit(work, read=[work.id], write={})  # nothing is registered before there is room to make it
+        reader = ArtefactReader(self.store, reading, self.buckets.recordings, work.id)
         self._reserve(int((await reader.manifest()).length * scratch.FILM))
+        permit = self._permit(work, read=[work.id], write=made)
         telling = self._telling(job, permit, *Stage)
         with telemetry.span("stage"):
             await reader.copy_to(source, telling.staged)
@@ -257,6 +258,7 @@ class Worker:
             async with allowed(permit):
                 if work.make is Make.STILL:
                     [(film, frame, _)] = ranges
+                    self._reserve(film.stat().st_size)
                     await bring(film, 0, film.stat().st_size)
                     frames = await still(film, frame, out, jail)
                 else:
@@ -270,7 +272,7 @@ class Worker:
     def _reserve(self, size: int) -> None:
         """Room in the scratch, before anything is staged. Raises HandBack; MediaFailed where it can never be had.
 
-        Cuts take what is free: they stage the little that they read, and wait for nobody.
+        Clips and reels take what is free: they stage the little that they read, and wait for nobody.
         """
         if size > (there := scratch.whole(self.scratch)):
             raise MediaFailed(Code.NO_ROOM, f"{size} bytes of scratch are needed of {there}", for_now=False)

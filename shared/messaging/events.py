@@ -132,7 +132,7 @@ class Events:
         database or for an operator."""
         if not self.ready or not await self._broker.ping(PING_SECONDS):
             return False
-        return all([await watermark.progress.gets_on() for watermark in self._watermarks.values()])
+        return all(await asyncio.gather(*(watermark.progress.gets_on() for watermark in self._watermarks.values())))
 
     async def observe(self) -> Readings:
         """How long records have waited, by topic; NaN while the broker is away, since nobody knows."""

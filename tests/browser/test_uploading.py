@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from shared.identity.tokens import Role
 from tests.browser.browsing import PATIENCE, Person
@@ -88,6 +88,16 @@ def test_an_upload_goes_on_by_itself_after_the_device_slept(uploader: Person, fi
     assert sent.count("POST") == 1
 
 
+def time_passes(page: Page, until: Callable[[], bool]) -> None:
+    """By the page's clock, a second in 20 ms."""
+    for _ in range(int(PATIENCE / 20)):
+        if until():
+            return
+        page.clock.run_for(1000)
+        page.wait_for_timeout(20)
+    pytest.fail("it never comes to pass")
+
+
 def test_an_upload_goes_on_by_itself_when_attune_was_out_of_reach_for_long(uploader: Person, film: Path) -> None:
     """There is a network, but it does not lead to Attune: a guest network, or before the trust lets the device in."""
     page, away, sent = uploader.page, True, list[str]()
@@ -103,14 +113,9 @@ def test_an_upload_goes_on_by_itself_when_attune_was_out_of_reach_for_long(uploa
     page.route("**/v1/uploads**", lead_nowhere)
     page.clock.install()
     choose(uploader, film)
-    said = page.get_by_text("Attune cannot be reached. It goes on by itself")
-    while not said.count():
-        page.clock.run_for(1000)
-        page.wait_for_timeout(20)
+    time_passes(page, lambda: page.get_by_text("Attune cannot be reached. It goes on by itself").count() > 0)
     away, tried = False, len(sent)
-    while len(sent) == tried:
-        page.clock.run_for(1000)
-        page.wait_for_timeout(20)
+    time_passes(page, lambda: len(sent) > tried)
     page.wait_for_url("**/recordings/*")
     assert sent.count("POST") == 1
 

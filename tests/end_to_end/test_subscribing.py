@@ -71,13 +71,13 @@ async def test_it_tells_each_event_once(
 
 
 async def send_again(servers: str, episode: UUID, another: UUID) -> None:
-    """The record of this episode as it was sent, and after it in the same partition one of another episode's."""
+    """The record of this episode as it was sent, and after it, in the same partition, one of another episode."""
     async with AIOKafkaConsumer("attune.consent", bootstrap_servers=servers, auto_offset_reset="earliest") as consumer:
         record = await anext(one async for one in consumer if one.key == str(episode).encode())
     ids = [(name, str(another).encode() if name == "ce_id" else value) for name, value in record.headers]
     others = record.value.replace(str(episode).encode(), str(another).encode())
     async with AIOKafkaProducer(bootstrap_servers=servers) as producer:
-        for value, headers in ((record.value, record.headers), (others, ids)):
+        for key, value, headers in ((episode, record.value, record.headers), (another, others, ids)):
             await producer.send_and_wait(
-                record.topic, value, record.key, headers=list(headers), partition=record.partition
+                record.topic, value, str(key).encode(), headers=list(headers), partition=record.partition
             )

@@ -27,8 +27,8 @@ from shared.media_store import (
 from shared.media_store.permits import elapsed
 
 MAXIMUM_BYTES = 32 * 1024 * 1024
-UNFINISHED_AFTER = timedelta(hours=1)
-STORED_WITHIN = UNFINISHED_AFTER / 2
+STORED_WITHIN = timedelta(minutes=30)
+UNFINISHED_AFTER = 2 * STORED_WITHIN  # so nothing is cleared that may yet come to be called stored
 BEGINNINGS = {"application/pdf": b"%PDF-", "image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
 
 
@@ -82,7 +82,7 @@ async def store_evidence(
     async with unit_of_work(database, family_id) as uow:
         stored = await uow.session.scalar(
             update(evidence)
-            .where(evidence.c.id == evidence_id)
+            .where(evidence.c.id == evidence_id, evidence.c.registered_at > func.clock_timestamp() - STORED_WITHIN)
             .values(
                 stored_at=func.clock_timestamp(),
                 bytes=manifest.length,
@@ -91,9 +91,9 @@ async def store_evidence(
             )
             .returning(evidence.c.id)
         )
-    if stored is None:  # this process stood still, and was taken for dead
-        await purge(store, bucket, family_id, evidence_id)
-        raise Unavailable("it was cleared in the meantime")
+    if stored is None:  # this process stood still, and may have been taken for dead
+        await _forget(database, store, bucket, family_id, evidence_id)
+        raise Unavailable("it took too long")
     return evidence_id
 
 
@@ -139,11 +139,9 @@ async def clear_unfinished(database: Database, store: Store, bucket: str) -> Non
 
 
 async def _forget(database: Database, store: Store, bucket: str, family_id: UUID, evidence_id: UUID) -> None:
-    unfinished = evidence.c.id == evidence_id, evidence.c.stored_at.is_(None)
-    async with database.sessions.begin() as session:
-        if await session.scalar(select(evidence.c.id).where(*unfinished).with_for_update()):
-            await purge(store, bucket, family_id, evidence_id)
-            await session.execute(delete(evidence).where(*unfinished))
+    await purge(store, bucket, family_id, evidence_id)
+    async with unit_of_work(database, family_id) as uow:
+        await uow.session.execute(delete(evidence).where(evidence.c.id == evidence_id, evidence.c.stored_at.is_(None)))
 
 
 def _own_permit(

@@ -34,6 +34,11 @@ class NotWatchable(Conflict):
     detail = "Wait until it can be looked at; its review task says how far it is."
 
 
+class FilmChanged(Conflict):
+    code, title = "film-changed", "What was marked on has been replaced"
+    detail = "The film itself has come meanwhile. Look at the first and the last frame again, then mark the clip."
+
+
 class Principles(BaseModel):
     version: int
     principles: list[Principle]
@@ -79,8 +84,9 @@ class LookOf(BaseModel):
 
 
 class Mark(BaseModel):
-    """Frames [first, end)."""
+    """Frames [first, end). `watched`: of which artefact; where that is watched no more, nothing is marked."""
 
+    watched: UUID | None = None
     first: int = Field(ge=0, lt=2**53)
     end: int = Field(ge=0, lt=2**53)
     name: Line
@@ -208,17 +214,24 @@ def routes(database: Database) -> Router:
         rate = Rate(numerator=look.rate_numerator, denominator=look.rate_denominator)
         return LookOf.model_validate({**vars(look), "rate": rate})
 
-    @router.post("/recordings/{recording_id}/clips", status_code=201, responses=documented(NotFound, NotWatchable))
+    @router.post(
+        "/recordings/{recording_id}/clips",
+        status_code=201,
+        responses=documented(NotFound, NotWatchable, FilmChanged),
+    )
     async def mark(recording_id: UUID, wanted: Mark, caller: Caller) -> Marked:
         """Mark a clip; it is cut from the film in the background, as soon as there is one."""
         found = await watched(recording_id, caller, Action.MARK_CLIP)
         try:
             async with changing(database, found.episode_id, found.family_id) as uow:
-                if await operations.watched(uow.session, recording_id) is None:  # erased meanwhile
+                current = await operations.watched(uow.session, recording_id)
+                if current is None:  # erased meanwhile
                     raise NotFound
+                if wanted.watched not in (None, current.film_id if isinstance(current, Film) else current.artefact_id):
+                    raise FilmChanged
                 clip = await operations.mark(
                     uow,
-                    found,
+                    current,
                     wanted.first,
                     wanted.end,
                     name=wanted.name,

@@ -44,10 +44,6 @@ class OutsideFilm(AttuneError):
         super().__init__(f"the film has the frames 0 to {frames - 1}")
 
 
-class NoFilmYet(AttuneError):
-    """It is made from the review film, which is not there yet."""
-
-
 class ClipsDoNotFit(AttuneError):
     """These clips make no reel; the message says why."""
 
@@ -89,13 +85,6 @@ def check_range(watched: Film | FirstLook, first: int, end: int) -> None:
         raise OutsideFilm(watched.frames)
 
 
-def range_in(film: Film, watched: Film | FirstLook, first: int, end: int) -> tuple[int, int]:
-    """The film's frames that are shown while frames [first, end) of what was watched are: their rates may differ."""
-    rates = [Fraction(one.rate_numerator, one.rate_denominator) for one in (film, watched)]
-    ratio = rates[0] / rates[1]
-    return min(floor(first * ratio), film.frames - 1), min(ceil(end * ratio), film.frames)
-
-
 @dataclass
 class Cut:
     """What clips and reels share: asked for, and then made or not. An artefact that was made is never unmade."""
@@ -120,11 +109,13 @@ class Cut:
 
 @dataclass
 class Clip(Cut):
+    """While it is only marked, its frames are those of the first look; from then on of `film_id`."""
+
     clip_id: UUID
     recording_id: UUID
     episode_id: UUID
     family_id: UUID
-    film_id: UUID | None  # none: it was marked on a first look, and the film is not there yet
+    film_id: UUID | None
     first: int
     end: int  # the first frame that is not in it
     name: str
@@ -134,10 +125,16 @@ class Clip(Cut):
     marked_by: UUID
     marked_at: datetime
 
-    def moved(self, watched: Film | FirstLook, film: Film) -> None:
-        """From what it was marked on to the film; then it can be cut."""
-        self.first, self.end = range_in(film, watched, self.first, self.end)
-        self.film_id, self.state = film.film_id, CutState.REQUESTED
+    def moved(self, look: FirstLook, to: Film | FirstLook) -> None:
+        """To the frames that are shown while its own are in this look, whose rate may be another.
+
+        A look that tells of the opening alone is followed by one of the whole, and that by the film, which can be cut.
+        """
+        rates = [Fraction(one.rate_numerator, one.rate_denominator) for one in (to, look)]
+        ratio = rates[0] / rates[1]
+        self.first, self.end = min(floor(self.first * ratio), to.frames - 1), min(ceil(self.end * ratio), to.frames)
+        if isinstance(to, Film):
+            self.film_id, self.state = to.film_id, CutState.REQUESTED
 
 
 @dataclass

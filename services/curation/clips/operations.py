@@ -14,7 +14,6 @@ from services.curation.clips.model import (
     CutState,
     Film,
     FirstLook,
-    NoFilmYet,
     Principle,
     Reel,
     check_range,
@@ -44,11 +43,11 @@ async def film_ready(uow: UnitOfWork, ready: RecordingReady) -> None:
         ready.rate.numerator,
         ready.rate.denominator,
     )
-    film = await uow.session.merge(film)
+    await uow.session.merge(film)
     if look := await uow.session.get(FirstLook, ready.recording_id):
-        waiting = select(Clip).where(clips.c.recording_id == ready.recording_id, clips.c.film_id.is_(None))
-        for clip in await uow.session.scalars(waiting.order_by(clips.c.clip_id)):
-            _have_cut(uow, clip, look, film)
+        for clip in await _waiting(uow, ready.recording_id):
+            clip.moved(look, film)
+            _have_cut(uow, clip)
         await uow.session.delete(look)
 
 
@@ -65,8 +64,17 @@ async def first_look_ready(uow: UnitOfWork, ready: FirstLookReady) -> bool:
         ready.rate.numerator,
         ready.rate.denominator,
     )
+    if before := await uow.session.get(FirstLook, ready.recording_id):
+        for clip in await _waiting(uow, ready.recording_id):
+            clip.moved(before, look)
     await uow.session.merge(look)
     return True
+
+
+async def _waiting(uow: UnitOfWork, recording_id: UUID) -> Sequence[Clip]:
+    """Marked on a first look, for want of the film."""
+    marked = select(Clip).where(clips.c.recording_id == recording_id, clips.c.film_id.is_(None))
+    return (await uow.session.scalars(marked.order_by(clips.c.clip_id))).all()
 
 
 async def mark(
@@ -81,17 +89,18 @@ async def mark(
     marked_by: UUID,
     now: datetime,
 ) -> Clip:
-    """Mark frames [first, end) of what is watched, and have them cut from the film: at once, or when it is there.
+    """Mark frames [first, end) of what is watched now, and have them cut: of a first look, when the film is there.
 
     Raises EmptyRange, OutsideFilm.
     """
     check_range(watched, first, end)
+    film_id = watched.film_id if isinstance(watched, Film) else None
     clip = Clip(
         clip_id=uuid7(),
         recording_id=watched.recording_id,
         episode_id=watched.episode_id,
         family_id=watched.family_id,
-        film_id=None,
+        film_id=film_id,
         first=first,
         end=end,
         name=name,
@@ -100,18 +109,17 @@ async def mark(
         note=note,
         marked_by=marked_by,
         marked_at=now,
-        state=CutState.MARKED,
+        state=CutState.REQUESTED if film_id else CutState.MARKED,
         artefact_id=None,
         reason=None,
     )
     uow.session.add(clip)
-    if film := await uow.session.get(Film, watched.recording_id):  # it may have come since they looked
-        _have_cut(uow, clip, watched, film)
+    if film_id:
+        _have_cut(uow, clip)
     return clip
 
 
-def _have_cut(uow: UnitOfWork, clip: Clip, watched: Film | FirstLook, film: Film) -> None:
-    clip.moved(watched, film)
+def _have_cut(uow: UnitOfWork, clip: Clip) -> None:
     uow.publish(ClipRequested(clip_id=clip.clip_id, cut=cut_of(clip), requested_by=clip.marked_by))
 
 
@@ -166,9 +174,7 @@ async def reel_failed(uow: UnitOfWork, reel_id: UUID, reason: str) -> None:
 
 
 def cut_of(clip: Clip) -> Cut:
-    """Raises NoFilmYet."""
-    if clip.film_id is None:
-        raise NoFilmYet
+    assert clip.film_id  # a reel is of none that waits
     return Cut(recording_id=clip.recording_id, film_id=clip.film_id, first=clip.first, end=clip.end)
 
 

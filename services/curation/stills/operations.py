@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from services.curation.clips.model import Clip, CutState, NoFilmYet
+from services.curation.clips.model import Clip, CutState
 from services.curation.stills.model import Still, check_still
 from services.curation.stills.tables import stills
 from shared.contracts.curation import StillRequested
@@ -18,11 +18,10 @@ from shared.database import UnitOfWork
 async def take(uow: UnitOfWork, clip: Clip, frame: int, taken_by: UUID, now: datetime) -> Still:
     """Have a picture made of this frame of the film; who asks again is given the same, or a new one after a failure.
 
-    Raises OutsideClip, NoFilmYet.
+    Raises OutsideClip.
     """
     check_still(clip, frame)
-    if clip.film_id is None:
-        raise NoFilmYet
+    assert clip.film_id  # nobody is asked for a still before it is there
     of_frame = (stills.c.clip_id == clip.clip_id) & (stills.c.frame == frame)
     found = await uow.session.scalar(select(Still).where(of_frame))
     if found and found.state is not CutState.FAILED:

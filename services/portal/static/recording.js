@@ -239,6 +239,7 @@ async function become(next) {
   before.until &&= moved(before.until);
   const ratio = rates[1] / rates[0];
   if (at("first")?.value) at("first").value = Math.floor(Number(at("first").value) * ratio + 1e-6);
+  if (at("watched")) at("watched").value = next.dataset.film;
   if (at("last")?.value) at("last").value = Math.ceil((Number(at("last").value) + 1) * ratio - 1e-6) - 1;
   drop(at("video"));
   old.replaceWith(next);

@@ -44,9 +44,11 @@ def test_what_is_marked_on_it_is_cut_as_soon_as_the_film_is_there(curation: Cura
     came = received(family)
     recording = came.recording_id
     curation.hears(came, family)
-    curation.hears(look_at(recording, 100), family)
+    opening = look_at(recording, 100, rate=100)
+    curation.hears(opening, family)
     assert mark(curation, family, recording, first=90, end=101).json()["frames"] == 100
-    marks = [mark(curation, family, recording, first=first, end=first + 10) for first in (60, 20)]
+    watched = str(opening.artefact_id)
+    marks = [mark(curation, family, recording, first=first, end=first + 20, watched=watched) for first in (60, 20)]
     clips = [answer.json() for answer in marks]
     assert {(clip["state"], clip["film_id"]) for clip in clips} == {("marked", None)}
     clip_ids = [clip["clip_id"] for clip in clips]
@@ -54,11 +56,13 @@ def test_what_is_marked_on_it_is_cut_as_soon_as_the_film_is_there(curation: Cura
     still = f"/v1/clips/{clip_ids[0]}/stills"
     assert curation.http.post(still, json={"frame": 60}, headers=curation.token(family.practitioner)).status_code == 409
     assert curation.told(family, ClipRequested) == []
-    made = ready(recording, rate=25)  # of half the frames of the first look
-    for event in (ready(uuid7()), made):
+    made = ready(recording, rate=25)
+    for event in (look_at(recording, rate=50), ready(uuid7()), made):  # each of half the frames of the one before
         curation.hears(event, family)
+    late = mark(curation, family, recording, first=0, end=10, watched=watched)
+    assert (late.status_code, late.json()["code"]) == (409, "film-changed")
     asked = {one.clip_id: one for one in curation.tells(family, ClipRequested, 2)}
-    for clip, first in zip(clips, (30, 10), strict=True):
+    for clip, first in zip(clips, (15, 5), strict=True):
         assert asked[UUID(clip["clip_id"])] == ClipRequested(
             clip_id=UUID(clip["clip_id"]),
             cut=Cut(recording_id=recording, film_id=film_of(made), first=first, end=first + 5),
@@ -67,8 +71,8 @@ def test_what_is_marked_on_it_is_cut_as_soon_as_the_film_is_there(curation: Cura
     path = f"/v1/recordings/{recording}/clips"
     listed = curation.http.get(path, headers=curation.token(family.practitioner)).json()["clips"]
     assert [(one["clip_id"], one["first"], one["state"]) for one in listed] == [
-        (clip_ids[1], 10, "requested"),
-        (clip_ids[0], 30, "requested"),
+        (clip_ids[1], 5, "requested"),
+        (clip_ids[0], 15, "requested"),
     ]
     assert order(curation, family, clip_ids).status_code == 201
 

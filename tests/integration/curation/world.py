@@ -250,13 +250,13 @@ def ready(recording_id: UUID, frames: int = 500, artefacts: Sequence[UUID] = (),
     )
 
 
-def look_at(recording_id: UUID, frames: int = 500, artefact: UUID | None = None) -> FirstLookReady:
+def look_at(recording_id: UUID, frames: int = 500, artefact: UUID | None = None, rate: int = 50) -> FirstLookReady:
     return FirstLookReady(
         recording_id=recording_id,
         artefact_id=artefact or uuid4(),
-        duration_ms=frames * 20,
+        duration_ms=frames * 1000 // rate,
         frames=frames,
-        rate=Rate(numerator=50, denominator=1),
+        rate=Rate(numerator=rate, denominator=1),
     )
 
 

@@ -124,10 +124,12 @@ class Notification:
             await people.put_contact_points(uow, person_id, points)
             await operations.reachable_anew(uow, person_id)
 
-    async def needs(self, person_id: UUID, *needs: Need, family: Family) -> None:
+    async def needs(self, person_id: UUID, *needs: Need, family: Family | None = None) -> None:
         known = CommunicationNeeds(frozenset(needs), None, False, None, date(2026, 11, 24))
-        async with unit_of_work(self.database, family.family_id, family_id=family.family_id) as uow:
-            await people.know(uow, person_id, family.family_id)
+        family_id = family.family_id if family else None
+        whose = family_id or person_id
+        async with unit_of_work(self.database, whose, family_id=whose) as uow:
+            await people.know(uow, person_id, family_id)
             await people.put_needs(uow, person_id, known)
 
     async def somebody(self, name: str, *, family: Family | None = None, **point: Any) -> UUID:

@@ -195,6 +195,25 @@ async def test_a_family_is_known_until_no_consent_that_ended_owes_it_a_word(
     assert not await notification.points_of(person)
 
 
+async def test_a_family_is_known_while_another_erasure_of_theirs_goes_on(
+    notification: Notification, family: Family, lead: UUID
+) -> None:
+    person, later = await notification.somebody("one", family=family), Family(family.family_id)
+    ending = ConsentEnded(erasure_id=(erasure := uuid4()), cause="withdrawal_confirmed")
+    await notification.hears(ending, later)
+    await ends(notification, family)
+    async with notification.sending():
+        await notification.settles(family)
+        assert await notification.points_of(person)
+        await notification.hears(ErasureCertified(erasure_id=erasure, certificate_id=uuid4()), later)
+
+        async def forgotten() -> bool:
+            return not await notification.points_of(person)
+
+        await eventually(forgotten)
+    assert notification.postbox.recipients == ["one@example.org"] * 2
+
+
 async def test_what_is_still_owed_to_staff_keeps_the_door_open_but_not_the_contact_points(
     notification: Notification, family: Family
 ) -> None:

@@ -80,12 +80,14 @@ def test_a_clip_has_a_frame(first: int, end: int) -> None:
         (50, (500, 501), (499, 500)),
     ],
 )
-def test_a_mark_on_a_first_look_is_moved_to_the_film(
+def test_a_mark_on_a_first_look_is_moved_to_what_takes_its_place(
     rate: int, marked: tuple[int, int], found: tuple[int, int]
 ) -> None:
     clip, film = a_clip(), a_film(500)
     waiting = replace(clip, film_id=None, state=CutState.MARKED, first=marked[0], end=marked[1])
-    waiting.moved(a_look(rate), film)
+    waiting.moved(a_look(rate), replace(a_look(), frames=500))
+    assert waiting == replace(clip, film_id=None, state=CutState.MARKED, first=found[0], end=found[1])
+    waiting.moved(a_look(), film)
     assert waiting == replace(clip, film_id=film.film_id, state=CutState.REQUESTED, first=found[0], end=found[1])
 
 
