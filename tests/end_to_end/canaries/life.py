@@ -238,6 +238,7 @@ class Life:
         name = "curation GET /v1/recordings/{recording_id}/stills"
         until(lambda: self.do(name, recording_id=recording)["stills"][0]["artefact_id"], "a still is not made")
         self.do("curation GET /v1/families/{family_id}/reels", **own)
+        self.do("curation GET /v1/families/{family_id}/clips", **own)
         name = "curation GET /v1/reels/{reel_id}"
         artefact = until(lambda: self.do(name, reel_id=reel)["artefact_id"], "a reel is not ready")
         for method, path in (("POST", "/session"), ("HEAD", ""), ("GET", "")):

@@ -66,7 +66,7 @@ def test_every_operation_does_what_it_is_for(curation: Curation, lived: tuple[Fa
     curation.hears(look_at(came.recording_id), family)
     looked_at = str(came.recording_id)
     labels = [operation.label for operation in operations(curation)]
-    assert len(labels) == 24
+    assert len(labels) == 25
     assert bodies.keys() <= set(labels)
     for label in labels:
         method, path = label.split(" ")
