@@ -102,6 +102,9 @@ async def test_a_replica_that_stops_with_the_episode_locked_holds_nobody_up_for_
             await until(taken_over, "the other replica's turn")
             await at_quick.received(where)
             go_on(slow)
-            assert (await overtaken.answer()).status_code in (409, 503)
-        assert set(await inside.objects(family, where)) == await counted(inside, family, where)
+            answer = await overtaken.answer()
+            assert answer.status_code in (409, 503)
+        stored, counts = set(await inside.objects(family, where)), await counted(inside, family, where)
+        # 503: it did not learn whether its segment counts, so that one goes with the recording
+        assert stored >= counts and len(stored - counts) <= (answer.status_code == 503)
         assert await inside.film(where, family) == plain
