@@ -212,10 +212,9 @@ class Life:
 
     def fails_and_is_tried_again(self, recording: str) -> tuple[str, str]:
         """A clip and a reel that could not be made; then everybody agrees again, and all is tried again."""
-        length = self.do("curation GET /v1/recordings/{recording_id}/film", recording_id=recording)["frames"]
-        marked = self.do(
-            "curation POST /v1/recordings/{recording_id}/clips", {"first": 5, "end": length - 5}, recording_id=recording
-        )
+        film = self.do("curation GET /v1/recordings/{recording_id}/film", recording_id=recording)
+        mark = {"watched": film["film_id"], "first": 5, "end": film["frames"] - 5}
+        marked = self.do("curation POST /v1/recordings/{recording_id}/clips", mark, recording_id=recording)
         clip = marked["clip_id"]
         ordered = self.do("curation POST /v1/families/{family_id}/reels", {"clips": [clip]}, family_id=self.family)
         reel = ordered["reel_id"]
