@@ -1,7 +1,7 @@
 """A bug on file: which protection it takes out, and which test is to notice.
 
     tests/…/test_….py::test_…              the test that must fail, by an assertion
-    A sentence: what is taken out, and which invariant (I1 to I10) breaks.
+    A sentence: what is taken out, and which invariant (I1 to I10) breaks, or which hazard (H1 ...) comes about.
     Beside: tests/… tests/…                what is run with it and must pass
     Also: tests/… tests/…::test_…          what guards the same protection and must fail too, where it is run
     Perhaps: tests/… tests/…::test_…       what may fail: by a race, or because nobody has run it with this bug
