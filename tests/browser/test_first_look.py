@@ -11,7 +11,7 @@ from tests.browser.browsing import PATIENCE, Person
 from tests.browser.conftest import FRAMES, Running
 from tests.browser.families import Family
 from tests.browser.test_portal import stands_at, wait_for_film
-from tests.browser.test_uploading import choose
+from tests.browser.test_uploading import bring_in
 from tests.stack import Databases
 
 expect.set_options(timeout=PATIENCE)
@@ -26,10 +26,7 @@ def test_the_film_takes_the_first_looks_place_where_she_is_and_keeps_her_marks(
     running.stack.stop_process("transcoding-worker")
     try:
         she.sign_in(running.token(Role.PRACTITIONER, practitioner))
-        page.goto(f"/families/{family.id}/upload")
-        choose(she, film)
-        page.wait_for_url("**/recordings/*")
-        recording = page.url.rsplit("/", 1)[-1]
+        recording = bring_in(she, family, film)
         held = f"UPDATE jobs SET not_before = now() + interval '1 hour' WHERE subject_id = '{recording}' RETURNING id"
         expect(page.locator("#stand .nhsuk-tag")).to_have_text("Being prepared")
         while not transcoding.sql(held, "transcoding"):

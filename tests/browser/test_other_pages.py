@@ -13,7 +13,7 @@ from tests.browser.browsing import PATIENCE, Person
 from tests.browser.conftest import Running
 from tests.browser.families import Family
 from tests.browser.test_portal import CELLS, stands_at, wait_for_film
-from tests.browser.test_uploading import choose
+from tests.browser.test_uploading import bring_in
 
 expect.set_options(timeout=PATIENCE)
 
@@ -27,9 +27,7 @@ def test_a_film_that_cannot_be_prepared_says_what_to_do_and_can_be_discarded(
     somebody.sign_in(running.token(Role.PRACTITIONER, practitioner))
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(film.read_bytes()[:200_000])
-    page.goto(f"/families/{family.id}/upload")
-    choose(somebody, broken)
-    page.wait_for_url("**/recordings/*")
+    bring_in(somebody, family, broken)
     expect(page.locator("#stand .nhsuk-tag")).to_have_text("Needs you")
     expect(page.locator("#stand")).to_contain_text("Copy it from the camera again")
     somebody.look("recording-blocked")
@@ -152,9 +150,7 @@ def test_slow_motion_shows_every_picture_and_keeps_the_pitch(
     family, somebody = Family(running, practitioner), person()
     page, frames = somebody.page, 60
     somebody.sign_in(running.token(Role.PRACTITIONER, practitioner))
-    page.goto(f"/families/{family.id}/upload")
-    choose(somebody, films.make(tmp_path / "IMG_0050.mp4", frames, 50))
-    page.wait_for_url("**/recordings/*")
+    bring_in(somebody, family, films.make(tmp_path / "IMG_0050.mp4", frames, 50))
     wait_for_film(somebody)
     expect(page.locator("#player")).to_have_attribute("data-numerator", "50")
     video = page.locator("#video")
@@ -192,9 +188,7 @@ def test_a_still_is_taken_once_the_family_agrees_to_pictures(
     family, somebody = Family(running, practitioner), person()
     page = somebody.page
     somebody.sign_in(running.token(Role.PRACTITIONER, practitioner))
-    page.goto(f"/families/{family.id}/upload")
-    choose(somebody, film)
-    page.wait_for_url("**/recordings/*")
+    bring_in(somebody, family, film)
     wait_for_film(somebody)
     for label, words in (("First frame", "10"), ("Last frame", "24"), ("What goes well?", "She looks")):
         page.get_by_label(label).fill(words)

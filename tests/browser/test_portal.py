@@ -186,6 +186,22 @@ def mark_with_the_keyboard(somebody: Person, first: int, last: int, name: str) -
     expect(page.locator("#player")).to_have_attribute("data-frame", str(last))  # the film has kept its place
 
 
+def frames_played(somebody: Person) -> list[list[int]]:
+    """Press Play on a reel's page; of each clip, one after another, the frames that were shown."""
+    page = somebody.page
+    seen = page.evaluate_handle(
+        """() => { const seen = []; const player = document.getElementById("reel-player");
+        new MutationObserver(() => seen.push(player.dataset.stand.split(":").map(Number)))
+          .observe(player, { attributes: true, attributeFilter: ["data-stand"] }); return seen; }"""
+    )
+    somebody.press("Play")
+    expect(page.locator("#reel-player")).to_have_attribute("data-ended", "yes")
+    stands = seen.json_value()
+    clips = [number for number, _ in stands]
+    assert clips == sorted(clips)
+    return [[frame for number, frame in stands if number == clip] for clip in sorted(set(clips))]
+
+
 def test_from_the_first_meeting_to_the_certificate(running: Running, person: Callable[[], Person], film: Path) -> None:
     practitioner = uuid4()
     she = person()
@@ -234,17 +250,7 @@ def test_from_the_first_meeting_to_the_certificate(running: Running, person: Cal
     for said, speed in (("½ speed", 0.5), ("Full speed", 1)):
         she.press(said)
         assert page.evaluate(speed_of_both) == [speed, speed]
-    seen = page.evaluate_handle(
-        """() => { const seen = []; const player = document.getElementById("reel-player");
-        new MutationObserver(() => seen.push(player.dataset.stand.split(":").map(Number)))
-          .observe(player, { attributes: true, attributeFilter: ["data-stand"] }); return seen; }"""
-    )
-    she.press("Play")
-    expect(page.locator("#reel-player")).to_have_attribute("data-ended", "yes")
-    stands = seen.json_value()
-    assert [number for number, _ in stands] == sorted(number for number, _ in stands)
-    for clip, (first, last) in enumerate([(60, 87), (10, 24)]):
-        frames = [frame for number, frame in stands if number == clip]
+    for frames, (first, last) in zip(frames_played(she), [(60, 87), (10, 24)], strict=True):
         assert frames[0] >= first
         assert frames[-1] >= last  # a slow machine may show one more before it stops
     page.wait_for_function("() => !document.querySelector('#reel-player video:not([hidden])').seeking")

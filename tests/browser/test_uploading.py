@@ -32,6 +32,14 @@ def choose(somebody: Person, film: Path, *, happy: bool = True) -> None:
     somebody.press("Upload the film")
 
 
+def bring_in(somebody: Person, family: Family, film: Path) -> str:
+    """The recording's id; its page is open then."""
+    somebody.page.goto(f"/families/{family.id}/upload")
+    choose(somebody, film)
+    somebody.page.wait_for_url("**/recordings/*")
+    return somebody.page.url.rsplit("/", 1)[-1]
+
+
 def test_an_upload_goes_on_where_it_stopped_after_the_page_was_closed(uploader: Person, film: Path) -> None:
     page, tried = uploader.page, list[str]()
     uploader.expected += ("net::ERR_INTERNET_DISCONNECTED",)

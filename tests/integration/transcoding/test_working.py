@@ -44,13 +44,20 @@ def children() -> set[int]:
     return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
 
 
-async def test_a_film_is_made_ready_and_a_clip_of_it_cut(world: World, short: Path) -> None:
-    recording, clip = await world.recording(short), uuid4()
+async def made_ready_and_cut(world: World, film: Path) -> tuple[UUID, UUID]:
+    """A recording, and a clip of 20 frames of it."""
+    recording, clip = await world.recording(film), uuid4()
     async with world.working():
         await world.becomes(recording, "done")
-        film = (await world.made(recording))["review_film"]
-        await world.ask(Make.CLIP, clip, [recording], [Cut(recording, film, 10, 30)])
+        review_film = (await world.made(recording))["review_film"]
+        await world.ask(Make.CLIP, clip, [recording], [Cut(recording, review_film, 10, 30)])
         await world.becomes(clip, "done")
+    return recording, clip
+
+
+async def test_a_film_is_made_ready_and_a_clip_of_it_cut(world: World, short: Path) -> None:
+    recording, clip = await made_ready_and_cut(world, short)
+    film = (await world.made(recording))["review_film"]
     ready, cut = await world.told()
     assert isinstance(ready, RecordingReady) and ready.frames == 50
     assert isinstance(cut, ClipCut) and cut.frames == 20
@@ -191,12 +198,7 @@ async def test_all_that_a_job_does_is_told_of_in_one_number_that_rises_to_its_en
     monkeypatch.setitem(ArtefactWriter.__init__.__kwdefaults__ or {}, "segment_bytes", 64 * 1024)
     for statement in STANDS:
         await world.sql(statement)
-    recording, clip = await world.recording(short), uuid4()
-    async with world.working():
-        await world.becomes(recording, "done")
-        film = (await world.made(recording))["review_film"]
-        await world.ask(Make.CLIP, clip, [recording], [Cut(recording, film, 10, 30)])
-        await world.becomes(clip, "done")
+    recording, clip = await made_ready_and_cut(world, short)
     for id, stages in ((recording, list(Stage)), (clip, [Stage.CODING, Stage.SEALING])):
         async with world.database.sessions() as session:
             told = text("SELECT stand FROM stands WHERE job = :job ORDER BY at")
